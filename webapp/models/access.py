@@ -1,0 +1,41 @@
+"""Who may come in: people with a role, programs with scopes."""
+
+import uuid
+from datetime import datetime
+
+from sqlalchemy import CheckConstraint, Text, func
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Mapped, mapped_column
+
+from webapp.models.base import Base, one_of
+
+
+class User(Base):
+    """A person. The password is kept only as an argon2id hash."""
+
+    __tablename__ = "users"
+    __table_args__ = (one_of("role", "viewer", "operator", "admin"),)
+
+    user_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    password_hash: Mapped[str]
+    role: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    disabled_at: Mapped[datetime | None]
+
+
+class ApiToken(Base):
+    """A program's key, kept as the SHA-256 (hex) of a secret that was shown once."""
+
+    __tablename__ = "api_tokens"
+    __table_args__ = (CheckConstraint("scopes <@ ARRAY['read', 'trade', 'halt', 'admin']", name="scopes"),)
+
+    token_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    token_hash: Mapped[str] = mapped_column(unique=True)
+    scopes: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    created_by: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    expires_at: Mapped[datetime | None]
+    last_used_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
