@@ -1,0 +1,37 @@
+"""What pages and the API share at the edge: answers, headers, error pages, filters, parameters, who is asking."""
+
+from typing import Final
+
+from flask import Flask, request
+from jinja2 import StrictUndefined
+
+from webapp.web import assets, auth, cells, errors, filters, headers
+
+THEMES: Final = ("system", "light", "dark")
+STYLESHEETS: Final = tuple(
+    f"css/{name}.css"
+    for name in ("tokens", "base", "layout", "card", "table", "badge", "button", "form", "flash", "pager")
+)
+SECTIONS: Final = (
+    ("Desk", (("/", "Overview"), ("/portfolio/", "Portfolio"), ("/positions/", "Positions"), ("/market/", "Market"))),
+    ("Trades", (("/orders/", "Orders"), ("/fills/", "Fills"), ("/signals/", "Signals"), ("/cycles/", "Cycles"))),
+    ("Safety", (("/risk/", "Risk audit"), ("/risk/policy", "Policy"), ("/kill-switch/", "Kill switch"))),
+    ("Operations", (("/smoke-runs/", "Smoke runs"), ("/system/", "System"))),
+)
+
+
+def theme() -> str:
+    """The visitor's stored choice; anything else in the cookie is the system's."""
+    chosen = request.cookies.get("theme", "system")
+    return chosen if chosen in THEMES else "system"
+
+
+def install(app: Flask) -> None:
+    """Set up templates, headers and error pages. A name a template does not know is an error, never an empty string."""
+    app.jinja_env.undefined = StrictUndefined
+    app.jinja_env.autoescape = True
+    app.jinja_env.trim_blocks = True
+    app.jinja_env.lstrip_blocks = True
+    app.jinja_env.globals.update(theme=theme, stylesheets=STYLESHEETS, sections=SECTIONS)
+    for part in (filters, cells, assets, auth, headers, errors):
+        part.install(app)

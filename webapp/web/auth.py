@@ -1,0 +1,117 @@
+"""Who is asking, and what their role lets them do. People log in to pages; bots have tokens and never come here."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Final
+from urllib.parse import urlencode, urlsplit
+
+from flask import Flask, Response, abort, make_response, redirect, request
+from flask_login import UserMixin, current_user
+from werkzeug.wrappers import Response as AnyResponse
+
+from webapp.web.htmx import wants_fragment
+
+ROLES: Final = ("viewer", "operator", "admin")
+PUBLIC_PATHS: Final = ("/login", "/logout", "/healthz", "/readyz", "/metrics")
+PUBLIC_PREFIXES: Final = ("/static/", "/v1/")
+
+
+class Person(UserMixin):  # type: ignore[misc]  # flask_login ships no types
+    """Somebody logged in. `id` is what the session cookie holds."""
+
+    def __init__(self, user_id: str, name: str, role: str) -> None:
+        self.id = user_id
+        self.name = name
+        self.role = role
+
+
+def has_role(role: str) -> bool:
+    """True when whoever asks has this role or a higher one; nobody has an unknown one."""
+    own = getattr(current_user, "role", None)
+    return own in ROLES and ROLES.index(own) >= ROLES.index(role)
+
+
+def current_actor() -> str:
+    """The name acts are recorded under, such as `user:olga`."""
+    if not current_user.is_authenticated:
+        raise PermissionError("nobody is logged in")
+    return f"user:{current_user.name}"
+
+
+def own_path(target: str | None) -> str:
+    """`target` if it is a path on this desk, else the front page: a redirect never leaves the house.
+
+    Browsers read a backslash as a slash and drop control characters, so both are refused.
+    """
+    if not target or not target.startswith("/") or target.startswith("//"):
+        return "/"
+    if "\\" in target or any(ord(char) <= 32 or ord(char) == 127 for char in target):
+        return "/"
+    parts = urlsplit(target)
+    return "/" if parts.scheme or parts.netloc else target
+
+
+def login_address() -> str:
+    """Where to log in and come back from; after a refused POST one comes back to the page, not to the act."""
+    here = request.full_path.rstrip("?") if request.method in ("GET", "HEAD") else "/"
+    return f"/login?{urlencode({'next': own_path(here)})}"
+
+
+def ask_to_log_in() -> AnyResponse:
+    """303 to the login page; a live block is sent there as a whole page."""
+    if wants_fragment():
+        response = make_response("", 204)
+        response.headers["HX-Redirect"] = "/login"
+        return response
+    return redirect(login_address(), 303)
+
+
+def role(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Only people with this role or a higher one may; others get 403, strangers the login page."""
+    if name not in ROLES:
+        raise ValueError(f"no such role: {name}")
+
+    def guard(view: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(view)
+        def guarded(*args: Any, **kwargs: Any) -> Any:
+            if not current_user.is_authenticated:
+                return ask_to_log_in()
+            if not has_role(name):
+                abort(403, f"This needs the role {name}; {current_user.name} is {current_user.role}.")
+            return view(*args, **kwargs)
+
+        return guarded
+
+    return guard
+
+
+def is_public(path: str) -> bool:
+    """Answers to these need no login; the API asks for tokens itself."""
+    return path in PUBLIC_PATHS or path.startswith(PUBLIC_PREFIXES)
+
+
+def install(app: Flask) -> None:
+    """Closed by default: whatever is not public asks for a login, unless the desk may be read by all."""
+
+    def gate() -> AnyResponse | None:
+        if is_public(request.path) or current_user.is_authenticated:
+            return None
+        reading = request.method in ("GET", "HEAD", "OPTIONS")
+        if app.config["PAPERDESK"].public_read and reading:
+            return None
+        return ask_to_log_in()
+
+    app.before_request(gate)
+    app.after_request(_keep_secure)
+    app.jinja_env.globals.update(has_role=has_role)
+
+
+def _keep_secure(response: Response) -> Response:
+    """Behind https the session cookie never travels without it."""
+    if request.is_secure:
+        cookies = response.headers.getlist("Set-Cookie")
+        if cookies:
+            response.headers.setlist(
+                "Set-Cookie", [text if "; secure" in text.lower() else f"{text}; Secure" for text in cookies]
+            )
+    return response

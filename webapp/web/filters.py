@@ -1,0 +1,156 @@
+"""Jinja filters: numbers, times and ids as people read them. Exact values travel beside them as `data-value`."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Final
+
+from flask import Flask, g
+from markupsafe import Markup
+
+MINUS: Final = "\u2212"
+NOTHING: Final = "\u2013"
+NARROW_SPACE: Final = "\u202f"
+Number = Decimal | int
+
+
+def exact(value: Number | None) -> str:
+    """Every stored digit, never an exponent: what `data-value` carries."""
+    if value is None:
+        return ""
+    return format(value, "f") if isinstance(value, Decimal) else str(value)
+
+
+def _signed_text(value: Number, text: str, plus: bool) -> str:
+    """`text` is the magnitude; a value that reads as zero has no sign."""
+    if not any(digit in text for digit in "123456789"):
+        return text
+    if value < 0:
+        return MINUS + text
+    return "+" + text if plus else text
+
+
+def number(value: Number | None, places: int = 2, plus: bool = False) -> str:
+    """Grouped digits with a fixed number of decimals."""
+    if value is None:
+        return NOTHING
+    return _signed_text(value, f"{abs(value):,.{places}f}", plus)
+
+
+def money(value: Number | None) -> str:
+    """USDC to the cent."""
+    return number(value, 2)
+
+
+def signed(value: Number | None) -> str:
+    """USDC to the cent with its sign always shown; colour alone never carries the meaning."""
+    return number(value, 2, plus=True)
+
+
+def fee(value: Number | None) -> str:
+    """Fees are often below a cent, so they keep four places."""
+    return number(value, 4)
+
+
+def price(value: Number | None) -> str:
+    """More decimals for cheaper things: 61,234.50, 148.2310, 0.00001234."""
+    if value is None:
+        return NOTHING
+    size = abs(value)
+    if size >= 1000:
+        return number(value, 2)
+    return number(value, 4) if size >= 1 or size == 0 else number(value, 8)
+
+
+def qty(value: Number | None) -> str:
+    """Every digit that matters and no trailing zeros."""
+    if value is None:
+        return NOTHING
+    text = f"{abs(value):,f}" if isinstance(value, Decimal) else f"{abs(value):,}"
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return _signed_text(value, text, plus=False)
+
+
+def percent(ratio: Number | None, places: int = 1, plus: bool = False) -> str:
+    """A ratio (0.25) as a percentage (25.0 %)."""
+    if ratio is None:
+        return NOTHING
+    return number(ratio * 100, places, plus) + NARROW_SPACE + "%"
+
+
+def tone(value: Number | None) -> str:
+    """CSS class of a gain, a loss or neither."""
+    if value is None or value == 0:
+        return "flat"
+    return "gain" if value > 0 else "loss"
+
+
+def utc(value: datetime) -> datetime:
+    """Every stored time has a zone; shown times are UTC."""
+    return value.astimezone(UTC)
+
+
+def iso(value: datetime | None) -> str:
+    """ISO-8601 in UTC with Z, microseconds only where there are any."""
+    return "" if value is None else utc(value).isoformat().replace("+00:00", "Z")
+
+
+def _full(value: datetime) -> str:
+    return utc(value).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3] + " UTC"
+
+
+def when(value: datetime | None, style: str = "%d %b %H:%M:%S") -> str:
+    """A moment; the exact one is in `datetime`, the readable whole in the title. A script may turn it local."""
+    if value is None:
+        return NOTHING
+    return Markup('<time datetime="{}" title="{}" data-local>{}</time>').format(
+        iso(value), _full(value), utc(value).strftime(style)
+    )
+
+
+def duration(span: timedelta | Number | None) -> str:
+    """The two largest units: 12 s, 3 min 5 s, 2 h 10 min, 4 d 3 h."""
+    if span is None:
+        return NOTHING
+    total = int(span.total_seconds()) if isinstance(span, timedelta) else int(span)
+    total = max(total, 0)
+    days, rest = divmod(total, 86400)
+    hours, rest = divmod(rest, 3600)
+    minutes, seconds = divmod(rest, 60)
+    units = ((days, "d"), (hours, "h"), (minutes, "min"), (seconds, "s"))
+    first = next((index for index, (count, _) in enumerate(units) if count), 3)
+    parts = [f"{count}\u00a0{unit}" for count, unit in units[first : first + 2] if count]
+    return " ".join(parts) or "0\u00a0s"
+
+
+def page_now() -> datetime:
+    """One clock for a whole page, so that all its ages agree."""
+    if "page_now" not in g:
+        g.page_now = datetime.now(UTC)
+    return g.page_now  # type: ignore[no-any-return]  # flask.g is untyped
+
+
+def age(value: datetime | None) -> str:
+    """How long ago, with the moment itself in the title; a script lets it tick."""
+    if value is None:
+        return "never"
+    elapsed = page_now() - value
+    text = f"{duration(elapsed)} ago" if elapsed >= timedelta(seconds=1) else "just now"
+    return Markup('<time datetime="{}" title="{}" data-age>{}</time>').format(iso(value), _full(value), text)
+
+
+def short(value: object) -> str:
+    """The last eight digits of an id: time-ordered ids made together share their beginning."""
+    return NOTHING if value is None else str(value)[-8:]
+
+
+def words(value: str) -> str:
+    """A code such as MAX_ORDER_NOTIONAL or no_signal as words."""
+    return value.replace("_", " ").lower().capitalize()
+
+
+def install(app: Flask) -> None:
+    """Register every filter under its own name."""
+    own = (exact, number, money, signed, fee, price, qty, percent, tone, iso, when, duration, age, short, words)
+    app.jinja_env.filters.update({function.__name__: function for function in own})
+    app.jinja_env.globals["page_now"] = page_now
