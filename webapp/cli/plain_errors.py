@@ -1,0 +1,48 @@
+"""Errors a person can act on become one line and exit status 1; only bugs show a stack."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import click
+from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from webapp.config import ConfigError
+from webapp.domain.errors import DomainError
+from webapp.embedded import EmbeddedError
+
+UNDEFINED_TABLE = "42P01"
+
+
+def tell_plainly(command: click.Command) -> None:
+    """Wrap `command`, and every command below it, so that the errors listed here are told in one line."""
+    if isinstance(command, click.Group):
+        for child in command.commands.values():
+            tell_plainly(child)
+    if command.callback is not None:
+        command.callback = _wrapped(command.callback)
+
+
+def _wrapped(callback: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(callback)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return callback(*args, **kwargs)
+        except DomainError as error:
+            raise click.ClickException(error.message) from error
+        except (ConfigError, EmbeddedError, OSError) as error:
+            raise click.ClickException(str(error)) from error
+        except (OperationalError, PoolTimeout) as error:
+            raise click.ClickException(f"the database does not answer: {_first_line(error)}") from error
+        except ProgrammingError as error:
+            if getattr(error.orig, "pgcode", None) != UNDEFINED_TABLE:
+                raise
+            raise click.ClickException("the database is not migrated: run flask --app wsgi db upgrade") from error
+
+    return run
+
+
+def _first_line(error: Exception) -> str:
+    cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+    return str(cause).strip().partition("\n")[0]
