@@ -9,10 +9,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, RowMapping, Select, Table, select, tuple_
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    ColumnElement,
+    DateTime,
+    FromClause,
+    Integer,
+    Numeric,
+    RowMapping,
+    Select,
+    Table,
+    Text,
+    Uuid,
+    select,
+    tuple_,
+)
 from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.types import TypeEngine
 
 from webapp.domain.orders import OrderStatus, Side
 from webapp.models import (
@@ -78,12 +96,20 @@ class Listing:
     aliases: Mapping[str, str] | None = None
     """Filters whose column has another name."""
 
-    def key_columns(self) -> tuple[ColumnElement[Any], ...]:
+    def key_names(self) -> tuple[str, ...]:
         """The columns that order the list and make a cursor."""
-        names = (self.time_column, self.id_column) if self.time_column else (self.id_column,)
-        return tuple(self.table.c[name] for name in names)
+        return (self.time_column, self.id_column) if self.time_column else (self.id_column,)
 
-    def column(self, name: str) -> ColumnElement[Any]:
+    def key_columns(self) -> tuple[ColumnElement[Any], ...]:
+        """The same, as columns of a statement."""
+        return tuple(self.table.c[name] for name in self.key_names())
+
+    def kinds(self) -> dict[str, tuple[str, bool]]:
+        """What each column of a row holds, and whether it may be null: for those who describe the list to others."""
+        columns = {column.name: column for column in (*self.table.c, *map(self.column, self.borrowed))}
+        return {name: (_kind(column.type), bool(column.nullable)) for name, column in columns.items()}
+
+    def column(self, name: str) -> Column[Any]:
         """The column a filter compares."""
         if name in self.borrowed:
             return _table(Order).c[name]
@@ -96,6 +122,21 @@ class Page:
 
     rows: list[RowMapping]
     next_key: tuple[Any, ...] | None
+
+
+_KINDS: tuple[tuple[type[TypeEngine[Any]], str], ...] = (
+    (Uuid, "uuid"),
+    (Numeric, "decimal"),
+    (DateTime, "time"),
+    (Integer, "integer"),
+    (Boolean, "boolean"),
+    (JSON, "document"),
+    (Text, "text"),
+)
+
+
+def _kind(column_type: TypeEngine[Any]) -> str:
+    return next(kind for sql, kind in _KINDS if isinstance(column_type, sql))
 
 
 def _table(model: type[DeclarativeBase]) -> Table:
@@ -156,7 +197,7 @@ def page(
     if len(rows) <= limit:
         return Page(rows, None)
     last = rows[limit - 1]
-    return Page(rows[:limit], tuple(last[column.key] for column in listing.key_columns()))
+    return Page(rows[:limit], tuple(last[name] for name in listing.key_names()))
 
 
 def stream(session: Session, listing: Listing, filters: Mapping[str, Any]) -> Iterator[RowMapping]:
@@ -199,9 +240,11 @@ def _filtered(listing: Listing, filters: Mapping[str, Any]) -> Select[Any]:
 def _condition(listing: Listing, name: str, value: Any) -> ColumnElement[bool]:
     """`from <= t < to`, or equality."""
     if name in ("from", "to"):
-        time = listing.table.c[listing.time_column or ""]
-        return time >= value if name == "from" else time < value
-    return listing.column(name) == value
+        time: Column[datetime] = listing.table.c[listing.time_column or ""]
+        within: ColumnElement[bool] = time >= value if name == "from" else time < value
+        return within
+    matches: ColumnElement[bool] = listing.column(name) == value
+    return matches
 
 
 def _ordered(listing: Listing, statement: Select[Any], after: tuple[Any, ...] | None) -> Select[Any]:
