@@ -121,16 +121,26 @@ def acquire(home: Path, settings: Mapping[str, str] | None = None, *, temporary:
     """
     home = home.absolute()
     if home not in _held or os.getpid() != _held[home].pid:
-        home.mkdir(parents=True, exist_ok=True)
         cluster = Cluster(home)
-        users = _open(cluster.lock_file("users"))
-        fcntl.flock(users, fcntl.LOCK_SH)
+        users = _join(cluster)
         with _locked(cluster.lock_file("start")):
             _keep(cluster, temporary)
             _ensure_running(cluster, settings or {})
         handle = _held[home] = Handle(cluster, users, os.getpid())
         atexit.register(handle.release)
     return _held[home]
+
+
+def _join(cluster: Cluster) -> IO[str]:
+    """Become a user of the cluster; waits while a server is being stopped."""
+    while True:
+        cluster.home.mkdir(parents=True, exist_ok=True)
+        users = _open(cluster.lock_file("users"))
+        fcntl.flock(users, fcntl.LOCK_SH)
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(users.fileno()), cluster.lock_file("users").stat()):
+                return users
+        users.close()  # a temporary cluster went away, and its lock file with it, while this one waited
 
 
 def _ensure_running(cluster: Cluster, settings: Mapping[str, str]) -> None:
@@ -211,13 +221,14 @@ def _stop(cluster: Cluster) -> None:
 def _keep(cluster: Cluster, temporary: bool) -> None:
     if temporary:
         cluster.lock_file("temporary").touch()
-    subprocess.Popen(
+    subprocess.run(
         [sys.executable, "-I", "-S", __file__, str(cluster.home), str(_bin())],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
         cwd="/",
+        check=True,
     )
 
 
@@ -325,5 +336,7 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 if __name__ == "__main__":
+    if os.fork():  # nobody waits for the keeper, so it must not be anybody's child
+        os._exit(0)
     _bin_folder.append(Path(sys.argv[2]))
     _keeper(Cluster(Path(sys.argv[1])))

@@ -1,0 +1,67 @@
+"""A browser on the test's own desk that fails the test when the page complains."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request
+from sqlalchemy.orm import Session
+
+from tests.support import PASSWORD
+from webapp.services import access
+
+REPORT_VIOLATIONS = """
+document.addEventListener('securitypolicyviolation',
+  event => console.error('CSP ' + event.effectiveDirective + ' ' + event.blockedURI + ' ' + event.sourceFile));
+"""
+
+
+@pytest.fixture
+def context(new_context: Callable[..., BrowserContext], live_server: str) -> BrowserContext:
+    """Pages open paths of this test's server: `page.goto("/orders/")`. Dates and times read as in UTC."""
+    context = new_context(base_url=live_server, timezone_id="UTC", locale="en-GB")
+    context.add_init_script(REPORT_VIOLATIONS)
+    context.set_default_timeout(10_000)
+    return context
+
+
+@pytest.fixture
+def complaints() -> list[str]:
+    """What the browser complained about so far; a test that provokes an error clears it."""
+    return []
+
+
+@pytest.fixture
+def page(context: BrowserContext, complaints: list[str], live_server: str) -> Iterator[Page]:
+    """A page whose console errors, script errors, CSP reports and requests to other hosts fail the test."""
+    page = context.new_page()
+
+    def on_console(message: ConsoleMessage) -> None:
+        if message.type == "error":
+            complaints.append(f"console: {message.text}")
+
+    def on_request(request: Request) -> None:
+        if not request.url.startswith((live_server, "data:", "blob:")):
+            complaints.append(f"request to another host: {request.url}")
+
+    page.on("console", on_console)
+    page.on("pageerror", lambda error: complaints.append(f"script: {error}"))
+    page.on("request", on_request)
+    yield page
+    assert complaints == []
+
+
+@pytest.fixture
+def log_in(page: Page, session: Session) -> Callable[[str], Page]:
+    """`log_in("operator")`: the page, with a person of that role logged in through the form."""
+
+    def enter(role: str) -> Page:
+        access.ensure_user(session, role, PASSWORD, role)
+        page.goto("/login")
+        form = page.locator("form[data-form=login]")
+        form.locator("[name=username]").fill(role)
+        form.locator("[name=password]").fill(PASSWORD)
+        form.locator("[type=submit]").click()
+        page.wait_for_url("**/*")
+        return page
+
+    return enter

@@ -1,0 +1,27 @@
+"""Small tools of the tests that are no fixtures."""
+
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+PASSWORD = "correct horse battery staple"
+"""Of everybody who logs in in a test."""
+
+
+def chromium() -> dict[str, Any] | None:
+    """Launch arguments for the system's Chromium, or else the one Playwright downloaded; None without any."""
+    for name in CHROMIUM_NAMES:
+        if path := shutil.which(name):
+            return {"executable_path": path}
+    downloads = Path(os.environ.get("PLAYWRIGHT_BROWSERS_PATH") or Path.home() / ".cache" / "ms-playwright")
+    return {} if any(downloads.glob("chromium*")) else None
+
+
+def csrf_token(page: str) -> str:
+    """The token hidden in a form of `page`."""
+    found = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', page)
+    assert found, "the page has no form with a CSRF token"
+    return found[1]
