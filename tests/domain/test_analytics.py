@@ -87,6 +87,10 @@ def test_debt_has_no_rate_of_growth() -> None:
     assert analytics.returns([Decimal(-1), Decimal(1)]) is None
 
 
+def test_growth_beyond_any_number_has_no_annual_rate() -> None:
+    assert analytics.cagr([Decimal("0.01"), Decimal(10**9)], 525_600) is None
+
+
 def test_equal_returns_have_zero_deviation_not_rounding_noise() -> None:
     nav = [Decimal(3) * Decimal("1.1") ** n for n in range(20)]
     assert analytics.annual_volatility(nav, 365) == 0

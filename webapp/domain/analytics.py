@@ -7,35 +7,18 @@ counted without cash flows: the desk has one deposit, its starting cash.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal, DivisionByZero, InvalidOperation, Overflow, localcontext
-from functools import wraps
+from decimal import Decimal, Overflow
 from itertools import pairwise
-from typing import ParamSpec, TypeVar
+
+from webapp.domain.money import ZERO, exact
 
 DAYS_PER_YEAR = 365
-ZERO = Decimal(0)
 ONE = Decimal(1)
 
 Point = tuple[datetime, Decimal]
-P = ParamSpec("P")
-R = TypeVar("R")
-
-# 60 digits: a compounded ratio is raised to powers of hundreds and must still be right to the ninth digit.
-_PRECISE = Context(prec=60, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[DivisionByZero, InvalidOperation, Overflow])
-
-
-def _precise(function: Callable[P, R]) -> Callable[P, R]:
-    """Run in the wide context, whatever the caller's own is."""
-
-    @wraps(function)
-    def inner(*args: P.args, **kwargs: P.kwargs) -> R:
-        with localcontext(_PRECISE):
-            return function(*args, **kwargs)
-
-    return inner
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +46,7 @@ class Statistics:
     sortino: Decimal | None
 
 
-@_precise
+@exact
 def returns(nav: Sequence[Decimal]) -> list[Decimal] | None:
     """Simple returns; None when one of them would be measured from nothing or from debt."""
     if any(base <= 0 for base in nav[:-1]):
@@ -71,7 +54,7 @@ def returns(nav: Sequence[Decimal]) -> list[Decimal] | None:
     return [after / before - ONE for before, after in pairwise(nav)]
 
 
-@_precise
+@exact
 def total_return(nav: Sequence[Decimal]) -> Decimal | None:
     """Last over first, less one."""
     if not nav or nav[0] <= 0:
@@ -79,31 +62,37 @@ def total_return(nav: Sequence[Decimal]) -> Decimal | None:
     return nav[-1] / nav[0] - ONE
 
 
-@_precise
+@exact
 def cagr(nav: Sequence[Decimal], periods_per_year: int) -> Decimal | None:
-    """The same growth spread over a year of periods; a NAV below zero has no rate that leads to it."""
+    """The same growth spread over a year of periods.
+
+    None where no rate leads there (a NAV below zero) or where a few periods extrapolate beyond any number.
+    """
     n = len(nav) - 1
     if n < 1 or nav[0] <= 0 or nav[-1] < 0:
         return None
     growth = nav[-1] / nav[0]
-    return growth ** (Decimal(periods_per_year) / n) - ONE if growth else -ONE
+    try:
+        return growth ** (Decimal(periods_per_year) / n) - ONE if growth else -ONE
+    except Overflow:
+        return None
 
 
-@_precise
+@exact
 def mean_return(nav: Sequence[Decimal]) -> Decimal | None:
     """Arithmetic mean of the simple returns."""
     series = returns(nav)
     return sum(series, ZERO) / len(series) if series else None
 
 
-@_precise
+@exact
 def annual_volatility(nav: Sequence[Decimal], periods_per_year: int) -> Decimal | None:
     """Sample standard deviation (n - 1 in the denominator) of the returns, annualised."""
     deviation = _sample_deviation(returns(nav))
     return None if deviation is None else deviation * Decimal(periods_per_year).sqrt()
 
 
-@_precise
+@exact
 def sharpe(nav: Sequence[Decimal], periods_per_year: int) -> Decimal | None:
     """Mean over sample deviation, annualised; undefined without deviation."""
     series = returns(nav)
@@ -113,7 +102,7 @@ def sharpe(nav: Sequence[Decimal], periods_per_year: int) -> Decimal | None:
     return sum(series, ZERO) / len(series) / deviation * Decimal(periods_per_year).sqrt()
 
 
-@_precise
+@exact
 def downside_deviation(nav: Sequence[Decimal], periods_per_year: int) -> Decimal | None:
     """Root of the mean square of the losses, gains counting as zero in a denominator of all n, annualised."""
     series = returns(nav)
@@ -123,7 +112,7 @@ def downside_deviation(nav: Sequence[Decimal], periods_per_year: int) -> Decimal
     return (losses / len(series)).sqrt() * Decimal(periods_per_year).sqrt()
 
 
-@_precise
+@exact
 def sortino(nav: Sequence[Decimal], periods_per_year: int) -> Decimal | None:
     """Annual mean over downside deviation; undefined without a loss or with a single return."""
     series = returns(nav)
@@ -133,7 +122,7 @@ def sortino(nav: Sequence[Decimal], periods_per_year: int) -> Decimal | None:
     return sum(series, ZERO) / len(series) * periods_per_year / downside
 
 
-@_precise
+@exact
 def max_drawdown(points: Iterable[Point]) -> Drawdown:
     """The deepest fall from a running peak, the first point being a peak like any other.
 
