@@ -71,7 +71,7 @@ def test_momentum_when_the_rise_does_not_pay_its_costs_stays_out() -> None:
 
 
 def test_momentum_when_the_rise_has_already_turned_stays_out() -> None:
-    turned = market(lambda second: rising(min(second, 1000)) * 2 - 100 - max(0, second - 1000) / 1000)
+    turned = market(lambda second: rising(min(second, 1000)) * 2 - 100 - max(0, second - 1000) / 500)
     assert decide("momentum", turned[:-20]) is not None
     assert decide("momentum", turned) is None
 
