@@ -170,13 +170,19 @@ def chart(session: Session, view: Window, grid_seconds: int = 60) -> Chart:
     begin at whole multiples of their width, so the first may begin a little before the window.
     """
     width = column_width(view.end - view.start)
+    drawn = columns(session, view.start, view.end, width)
+    return Chart(width, drawn, _gaps(drawn, timedelta(seconds=max(3 * grid_seconds, 2 * width))))
+
+
+def columns(session: Session, start: datetime, end: datetime, width: int) -> list[Column]:
+    """NAV from `start` to `end` in columns of `width` seconds, empty ones left out."""
     base = next((base for base in (DAY, HOUR, MINUTE) if width % base == 0), None)
-    start = view.start if base is None else round_down(view.start, base)
-    statement = _FROM_SNAPSHOTS if base is None else _FROM_BUCKETS
-    bounds = {"width": width, "start": start, "end": view.end}
-    rows = session.execute(statement, bounds if base is None else {**bounds, "base": base}).all()
-    columns = _with_drawdown(rows)
-    return Chart(width, columns, _gaps(columns, timedelta(seconds=max(3 * grid_seconds, 2 * width))))
+    bounds: dict[str, Any] = {"width": width, "start": start, "end": end}
+    if base is None:
+        rows = session.execute(_FROM_SNAPSHOTS, bounds)
+    else:
+        rows = session.execute(_FROM_BUCKETS, {**bounds, "start": round_down(start, base), "base": base})
+    return _with_drawdown(rows)
 
 
 def column_width(length: timedelta) -> int:
