@@ -1,11 +1,14 @@
 """Jinja filters: numbers, times and ids as people read them. Exact values travel beside them as `data-value`."""
 
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 from flask import Flask, g
 from markupsafe import Markup
+
+from webapp.domain.money import exact as exactly
 
 MINUS: Final = "\u2212"
 NOTHING: Final = "\u2013"
@@ -55,10 +58,10 @@ def price(value: Number | None) -> str:
     """More decimals for cheaper things: 61,234.50, 148.2310, 0.00001234."""
     if value is None:
         return NOTHING
-    size = abs(value)
-    if size >= 1000:
+    magnitude = abs(Decimal(value))
+    if magnitude >= 1000:
         return number(value, 2)
-    return number(value, 4) if size >= 1 or size == 0 else number(value, 8)
+    return number(value, 4) if magnitude >= 1 or magnitude == 0 else number(value, 8)
 
 
 def qty(value: Number | None) -> str:
@@ -149,8 +152,80 @@ def words(value: str) -> str:
     return value.replace("_", " ").lower().capitalize()
 
 
+def plainly(value: object) -> str:
+    """Any value of a JSON document as a reader says it."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)
+
+
+def sentence(details: Mapping[str, Any]) -> str:
+    """A risk event in words: its own sentence, or its plain values when another program wrote it."""
+    own = details.get("sentence")
+    if isinstance(own, str) and own:
+        return own
+    parts = [f"{words(name)} {plainly(value)}" for name, value in details.items() if not isinstance(value, dict | list)]
+    return ", ".join(parts) or NOTHING
+
+
+def decimal(text: str | None) -> Decimal | None:
+    """A number of a JSON document, where numbers are strings."""
+    return None if text is None else Decimal(text)
+
+
+def measure(text: str | None, unit: str) -> str:
+    """A verdict's value or limit with its unit: 1,020.00 USDC, 35 s, 0.6, yes."""
+    value = decimal(text)
+    if value is None:
+        return "unknown"
+    if unit == "bool":
+        return "yes" if value else "no"
+    shown = money(value) if unit == "USDC" else qty(round(value, 4))
+    return shown if unit in ("ratio", "qty", "") else f"{shown}\u00a0{unit}"
+
+
+def moment(text: str) -> datetime:
+    """A time of a JSON document."""
+    return datetime.fromisoformat(text)
+
+
+def size(count: int) -> str:
+    """Bytes as people count them."""
+    value, unit = Decimal(count), "B"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if value < 1000:
+            break
+        value, unit = value / 1000, larger
+    return f"{value:.0f}\u00a0{unit}" if unit == "B" else f"{value:.1f}\u00a0{unit}"
+
+
+@exactly
+def times(first: Decimal, second: Decimal) -> Decimal:
+    """A product with all its digits: two stored amounts have more than the default context keeps."""
+    return first * second
+
+
 def install(app: Flask) -> None:
     """Register every filter under its own name."""
-    own = (exact, number, money, signed, fee, price, qty, percent, tone, iso, when, duration, age, short, words)
+    own: tuple[Callable[..., object], ...] = (
+        exact,
+        number,
+        money,
+        signed,
+        fee,
+        price,
+        qty,
+        percent,
+        tone,
+        iso,
+        when,
+        duration,
+        age,
+        short,
+        words,
+    )
+    own += (plainly, sentence, decimal, measure, moment, size, times)
     app.jinja_env.filters.update({function.__name__: function for function in own})
     app.jinja_env.globals["page_now"] = page_now

@@ -1,0 +1,108 @@
+"""What a halt would stop, and what it did: the figures before and after the kill switch is thrown."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from sqlalchemy import RowMapping, ScalarSelect, func, select
+from sqlalchemy.orm import Session
+
+from webapp.domain.money import ZERO
+from webapp.models import Fill, KillSwitchEvent, KillSwitchState, Order, OrderTransition, Position, RiskEvent
+
+MOST_COUNTED = 1000
+"""Attempts refused are counted up to this; beyond it, more of them changes nothing for the reader."""
+LONGEST_REST = timedelta(days=30)
+"""No order may rest for longer (the policy's greatest lifetime), so none canceled by a halt is older."""
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What is at stake now. Money in USDC."""
+
+    resting_orders: int
+    open_positions: int
+    gross_exposure: Decimal
+    unrealized_pnl: Decimal
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What the halt in force did and has kept from happening since."""
+
+    event: RowMapping
+    orders_canceled: int
+    last_fill_before: RowMapping | None
+    fills_since: int
+    refused_since: int
+    refused_is_more: bool
+
+
+def preview(session: Session) -> Preview:
+    """Orders a halt would cancel, and positions it would leave as they are."""
+    held = select(
+        func.count().filter(Position.qty != 0).label("open_positions"),
+        func.coalesce(func.sum(func.abs(Position.qty * Position.mark_price)), ZERO).label("gross_exposure"),
+        func.coalesce(func.sum(Position.unrealized_pnl), ZERO).label("unrealized_pnl"),
+        select(func.count()).where(Order.status == "approved").scalar_subquery().label("resting_orders"),
+    )
+    row = session.execute(held).mappings().one()
+    return Preview(row["resting_orders"], row["open_positions"], row["gross_exposure"], row["unrealized_pnl"])
+
+
+def receipt(session: Session) -> Receipt | None:
+    """The receipt of the halt in force; None while the desk trades, or when the halt left no event."""
+    event = session.execute(
+        select(*KillSwitchEvent.__table__.c)
+        .join(KillSwitchState, KillSwitchState.event_id == KillSwitchEvent.event_id)
+        .where(KillSwitchState.enabled)
+    )
+    found = event.mappings().one_or_none()
+    if found is None:
+        return None
+    at: datetime = found["created_at"]
+    counts = session.execute(
+        select(_canceled(at).label("canceled"), _fills_since(at).label("fills"), _refused(at).label("refused"))
+    ).one()
+    last = session.execute(
+        select(*Fill.__table__.c)
+        .where(Fill.filled_at <= at)
+        .order_by(Fill.filled_at.desc(), Fill.fill_id.desc())
+        .limit(1)
+    )
+    return Receipt(
+        event=found,
+        orders_canceled=counts.canceled,
+        last_fill_before=last.mappings().one_or_none(),
+        fills_since=counts.fills,
+        refused_since=min(counts.refused, MOST_COUNTED),
+        refused_is_more=counts.refused > MOST_COUNTED,
+    )
+
+
+def _canceled(at: datetime) -> ScalarSelect[int]:
+    """Resting orders the halt itself canceled: their step bears its time."""
+    return (
+        select(func.count())
+        .select_from(OrderTransition)
+        .join(Order, Order.order_id == OrderTransition.order_id)
+        .where(Order.status == "canceled", Order.created_at > at - LONGEST_REST, Order.created_at <= at)
+        .where(OrderTransition.to_status == "canceled", OrderTransition.created_at == at)
+        .scalar_subquery()
+    )
+
+
+def _fills_since(at: datetime) -> ScalarSelect[int]:
+    """Always 0: shown because the reader should not have to believe it."""
+    return select(func.count()).select_from(Fill).where(Fill.filled_at > at).scalar_subquery()
+
+
+def _refused(at: datetime) -> ScalarSelect[int]:
+    """Proposals blocked by the switch since."""
+    some = (
+        select(RiskEvent.risk_event_id)
+        .where(RiskEvent.created_at >= at, RiskEvent.rule == "KILL_SWITCH_ACTIVE", RiskEvent.action == "blocked")
+        .limit(MOST_COUNTED + 1)
+        .subquery()
+    )
+    return select(func.count()).select_from(some).scalar_subquery()
