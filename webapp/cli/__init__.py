@@ -2,13 +2,18 @@
 
 from flask import Flask
 
+from webapp.cli.books import books
+from webapp.cli.database import database
+from webapp.cli.halt import halt, release
 from webapp.cli.plain_errors import tell_plainly
+from webapp.cli.replay import replay
+from webapp.cli.tokens import tokens
+from webapp.cli.users import users
 
-COMMANDS = ()
+COMMANDS = tuple(tell_plainly(command) for command in (books, database, halt, release, replay, tokens, users))
 
 
 def install(app: Flask) -> None:
     """Register every command group."""
     for command in COMMANDS:
-        tell_plainly(command)
         app.cli.add_command(command)

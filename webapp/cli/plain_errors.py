@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
@@ -15,13 +15,17 @@ from webapp.embedded import EmbeddedError
 UNDEFINED_TABLE = "42P01"
 
 
-def tell_plainly(command: click.Command) -> None:
-    """Wrap `command`, and every command below it, so that the errors listed here are told in one line."""
+C = TypeVar("C", bound=click.Command)
+
+
+def tell_plainly(command: C) -> C:
+    """`command`, and every command below it, changed so that the errors listed here are told in one line."""
     if isinstance(command, click.Group):
         for child in command.commands.values():
             tell_plainly(child)
     if command.callback is not None:
         command.callback = _wrapped(command.callback)
+    return command
 
 
 def _wrapped(callback: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,0 +1,81 @@
+"""`flask engine`: the trading process."""
+
+import signal
+from collections.abc import Mapping
+from threading import Event, Thread
+
+import click
+import structlog
+from flask import current_app
+from flask.cli import AppGroup
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from webapp import logs
+from webapp.config import Config
+from webapp.domain.strategies import Strategy, get_strategy
+from webapp.engine.desk_hand import DeskHand
+from webapp.engine.runner import Runner
+from webapp.engine.schedule import Every, staggered
+from webapp.extensions import ENGINE_LIMITS, make_engine
+from webapp.feeds import open_feed
+from webapp.services import leadership, monitors, smoke
+
+SMOKE_EVERY_SECONDS = 900.0
+log = structlog.stdlib.get_logger("engine")
+
+engine = AppGroup("engine", help="The trading process: quotes, cycles, snapshots, automatic halts.")
+
+
+def strategies_of(config: Config) -> dict[str, Strategy]:
+    """The strategy of each symbol: the configured ones dealt in turn."""
+    names = config.strategies
+    return {symbol: get_strategy(names[number % len(names)]) for number, symbol in enumerate(config.symbols)}
+
+
+@engine.command("run")
+def run() -> None:
+    """Run until SIGTERM or Ctrl-C. A second engine stands by and takes over when the first one is gone."""
+    config: Config = current_app.config["PAPERDESK"]
+    logs.configure(config.log_level)
+    database = make_engine(config, ENGINE_LIMITS, "engine", size=3)
+    runner = Runner(database, _hand(config, strategies_of(config)), feed_name=config.feed)
+    runner.extra.append((Every(SMOKE_EVERY_SECONDS, offset=5.0), lambda: _smoke_in_background(database, config)))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: runner.stopping.set())
+    runner.run()
+    click.echo("the engine has stopped")
+
+
+@engine.command("once")
+def once() -> None:
+    """One pass: take quotes, run a cycle of each symbol, let time pass, look for reasons to halt."""
+    config: Config = current_app.config["PAPERDESK"]
+    hand = _hand(config, strategies_of(config))
+    with make_engine(config, ENGINE_LIMITS, "engine").connect() as connection, Session(bind=connection) as session:
+        if leadership.take(session, "once") is None:
+            raise click.ClickException("another engine leads; it does all of this already")
+        for timer in hand.cycles.values():
+            timer.offset = 0.0
+        hand.step(session, 0.0)
+        receipt = monitors.watch(session, config.symbols)
+        leadership.give_up(session)
+    halted = f"; halted: {receipt.reason}" if receipt is not None and not receipt.already else ""
+    click.echo(f"{hand.counts.ticks} quotes taken, {hand.counts.cycles} cycles run, {hand.counts.errors} refused{halted}")
+    if hand.counts.errors:
+        raise click.ClickException(hand.counts.last_error or "an act was refused")
+
+
+def _hand(config: Config, strategies: Mapping[str, Strategy]) -> DeskHand:
+    return DeskHand(open_feed(config), strategies, staggered(config.symbols, config.cycle_seconds))
+
+
+def _smoke_in_background(database: Engine, config: Config) -> None:
+    """A smoke run waits for the network; trading must not wait for it."""
+    Thread(target=_smoke, args=(database, config), name="smoke", daemon=True).start()
+
+
+def _smoke(database: Engine, config: Config, done: Event | None = None) -> None:
+    with Session(database) as session:
+        row = smoke.run(session, config.solana_rpc_url, "engine")
+    log.info("smoke_run", status=row.status)

@@ -1,0 +1,27 @@
+"""`flask users`: the people who may log in."""
+
+import sys
+
+import click
+from flask.cli import AppGroup
+
+from webapp.extensions import db
+from webapp.services import access
+
+users = AppGroup("users", help="The people who may log in.")
+
+
+@users.command("create")
+@click.argument("name")
+@click.option("--role", type=click.Choice(access.ROLES), required=True)
+@click.option("--password-stdin", is_flag=True, help="Read the password from standard input instead of asking for it.")
+def create(name: str, role: str, password_stdin: bool) -> None:
+    """Let NAME log in."""
+    password = sys.stdin.readline().rstrip("\r\n") if password_stdin else _ask()
+    person = access.create_user(db.session(), name, password, role)
+    click.echo(f"user {person.name} may log in as {person.role}")
+
+
+def _ask() -> str:
+    answer: str = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+    return answer
