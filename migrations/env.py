@@ -17,7 +17,7 @@ from webapp.models.locks import MIGRATION
 # Waiting for another migration may take as long as that one; waiting for a table must not queue the whole desk up
 # behind an ALTER that itself waits for one long transaction.
 WAIT_FOR_MIGRATION = "10min"
-WAIT_FOR_TABLE = "5s"
+WAIT_FOR_TABLE = context.config.attributes.get("wait_for_table", "5s")
 
 COMPARE = {"compare_type": True, "compare_server_default": True, "render_as_batch": False}
 

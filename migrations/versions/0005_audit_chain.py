@@ -1,8 +1,8 @@
 """The audit chain: every appended row is bound to the one before it by SHA-256.
 
-row_hash = sha256(previous_hash | source | row id | text of the row), in hex. The text is a JSON array of the row's
-columns in the order below, times as seconds since 1970 in UTC: it depends on no session setting, and any program can
-write it.
+row_hash = sha256(previous_hash | source | row id | recorded_at | text of the row), in hex. The text is a JSON array of
+the row's columns in the order below; times are seconds since 1970 in UTC. It depends on no session setting, and any
+program can compute it.
 
 Statement triggers (ENABLE ALWAYS) append a whole COPY in one pass under one lock on audit_head. `audit_rows` shows
 every audited row as source, id, time and text; checking and appending use the same functions as the triggers.
@@ -80,21 +80,24 @@ SOURCES: dict[str, tuple[str, str, dict[str, str]]] = {
 }
 
 HASH = """
-    CREATE FUNCTION public.audit_hash(previous_hash text, source text, row_id uuid, content text) RETURNS text
-    LANGUAGE sql STABLE PARALLEL SAFE
+    CREATE FUNCTION public.audit_hash(
+        previous_hash text, source text, row_id uuid, recorded_at timestamptz, content text
+    ) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
     RETURN encode(sha256(convert_to(
-        previous_hash || '|' || source || '|' || row_id::text || '|' || content, 'UTF8')), 'hex')"""
+        previous_hash || '|' || source || '|' || row_id::text || '|' || extract(epoch FROM recorded_at)::text
+        || '|' || content, 'UTF8')), 'hex')"""
 
 # An aggregate, used as a window function, runs along the rows and hands each hash on to the next.
 STEP = """
-    CREATE FUNCTION public.audit_step(running text, head text, source text, row_id uuid, content text) RETURNS text
-    LANGUAGE plpgsql STABLE PARALLEL SAFE AS $body$
+    CREATE FUNCTION public.audit_step(
+        running text, head text, source text, row_id uuid, recorded_at timestamptz, content text
+    ) RETURNS text LANGUAGE plpgsql STABLE PARALLEL SAFE AS $body$
     BEGIN
-        RETURN public.audit_hash(coalesce(running, head), source, row_id, content);
+        RETURN public.audit_hash(coalesce(running, head), source, row_id, recorded_at, content);
     END
     $body$"""
 FOLD = """
-    CREATE AGGREGATE public.audit_fold(head text, source text, row_id uuid, content text)
+    CREATE AGGREGATE public.audit_fold(head text, source text, row_id uuid, recorded_at timestamptz, content text)
     (SFUNC = public.audit_step, STYPE = text, PARALLEL = RESTRICTED)"""
 
 
@@ -142,11 +145,12 @@ def append_function(source: str) -> str:
             IF NOT FOUND THEN
                 RAISE EXCEPTION 'the audit chain has lost its head' USING ERRCODE = 'PD001', TABLE = 'audit_head';
             END IF;
-            INSERT INTO public.audit_chain (seq, source, row_id, previous_hash, row_hash)
-            SELECT head.seq + place, '{source}', row_id, lag(row_hash, 1, head.hash) OVER (ORDER BY place), row_hash
+            INSERT INTO public.audit_chain (seq, source, row_id, previous_hash, row_hash, recorded_at)
+            SELECT head.seq + place, '{source}', row_id,
+                lag(row_hash, 1, head.hash) OVER (ORDER BY place), row_hash, now()
             FROM (
                 SELECT row_number() OVER arrival AS place, r.{key} AS row_id,
-                    public.audit_fold(head.hash, '{source}', r.{key}, {text_call(source, "r")})
+                    public.audit_fold(head.hash, '{source}', r.{key}, now(), {text_call(source, "r")})
                         OVER arrival AS row_hash
                 FROM new_rows r WINDOW arrival AS (ROWS UNBOUNDED PRECEDING)
             ) hashed;
@@ -181,6 +185,6 @@ def downgrade() -> None:
     op.execute("DROP VIEW public.audit_rows")
     for source, (_, _, columns) in SOURCES.items():
         op.execute(f"DROP FUNCTION public.audit_text_{source}({', '.join(columns.values())})")
-    op.execute("DROP AGGREGATE public.audit_fold(text, text, uuid, text)")
-    op.execute("DROP FUNCTION public.audit_step(text, text, text, uuid, text)")
-    op.execute("DROP FUNCTION public.audit_hash(text, text, uuid, text)")
+    op.execute("DROP AGGREGATE public.audit_fold(text, text, uuid, timestamptz, text)")
+    op.execute("DROP FUNCTION public.audit_step(text, text, text, uuid, timestamptz, text)")
+    op.execute("DROP FUNCTION public.audit_hash(text, text, uuid, timestamptz, text)")

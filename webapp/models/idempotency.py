@@ -9,7 +9,7 @@ from webapp.models.base import Base
 
 
 class IdempotencyKey(Base):
-    """Key, fingerprint of the body (SHA-256 hex) and the answer's status and bytes, written in the trade's transaction."""
+    """Key, fingerprint of the body (SHA-256 hex), and the answer's status and bytes; of the trade's transaction."""
 
     __tablename__ = "idempotency_keys"
 

@@ -45,7 +45,7 @@ class LateTick(Base):
 class Candle(Base):
     """Mid prices of one symbol over one bucket (60, 3600 or 86400 seconds, from 00:00 UTC), kept by a trigger.
 
-    First and last are by (event_at, tick_id), so that deriving them anew gives the same row whatever the order of arrival.
+    First and last go by (event_at, tick_id), so deriving them anew gives the same row whatever the order of arrival.
     """
 
     __tablename__ = "candles"
