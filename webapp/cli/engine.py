@@ -61,9 +61,10 @@ def once() -> None:
         receipt = monitors.watch(session, config.symbols)
         leadership.give_up(session)
     halted = f"; halted: {receipt.reason}" if receipt is not None and not receipt.already else ""
-    click.echo(f"{hand.counts.ticks} quotes taken, {hand.counts.cycles} cycles run, {hand.counts.errors} refused{halted}")
-    if hand.counts.errors:
-        raise click.ClickException(hand.counts.last_error or "an act was refused")
+    done = hand.counts
+    click.echo(f"{done.ticks} quotes taken, {done.cycles} cycles run, {done.errors} refused{halted}")
+    if done.errors:
+        raise click.ClickException(done.last_error or "an act was refused")
 
 
 def _hand(config: Config, strategies: Mapping[str, Strategy]) -> DeskHand:

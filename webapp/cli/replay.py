@@ -16,7 +16,13 @@ from webapp.services.replay import Entry, Plan, Report
 @click.command("replay")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--strategy", default="momentum", type=click.Choice(sorted(STRATEGIES)), show_default=True)
-@click.option("--cycle-seconds", default=60, type=click.IntRange(1, 86_400), show_default=True, help="Between two cycles of a symbol.")
+@click.option(
+    "--cycle-seconds",
+    default=60,
+    type=click.IntRange(1, 86_400),
+    show_default=True,
+    help="Between two cycles of a symbol.",
+)
 @with_appcontext
 def replay(files: tuple[Path, ...], strategy: str, cycle_seconds: int) -> None:
     """Replay quotes FILES (CSV, plain or gzipped), with market time as the clock.

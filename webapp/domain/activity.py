@@ -1,0 +1,31 @@
+"""How often the desk has traded: what the trade-count rules look at."""
+
+from bisect import bisect_left, bisect_right
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+HOUR = timedelta(hours=1)
+_KEEP = timedelta(days=1)
+
+
+@dataclass
+class Activity:
+    """The times of the orders the gate let through in the last day, oldest first."""
+
+    trades: list[datetime] = field(default_factory=list)
+
+    def add(self, at: datetime) -> None:
+        """Count one more order."""
+        self.trades.append(at)
+        del self.trades[: bisect_left(self.trades, at - _KEEP)]
+
+    def last_hour(self, now: datetime) -> tuple[int, datetime | None]:
+        """Orders of the last 60 minutes, and the moment at which the oldest of them no longer counts."""
+        first = bisect_right(self.trades, now - HOUR)
+        count = len(self.trades) - first
+        return count, self.trades[first] + HOUR if count else None
+
+    def today(self, now: datetime) -> int:
+        """Orders since 00:00 UTC."""
+        midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        return len(self.trades) - bisect_left(self.trades, midnight)

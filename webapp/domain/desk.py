@@ -1,0 +1,284 @@
+"""The desk: everything a step of trading looks at and changes, in memory.
+
+Three things move it: a quote (:meth:`Desk.take_tick`), the clock (:meth:`Desk.advance`) and a cycle
+(:func:`webapp.domain.cycle.run`). Each adds rows to :class:`Changes`; nothing here reads a clock, a database or a
+random source. Live trading loads a desk for one transaction, a replay keeps one for a whole file: the same code.
+"""
+
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from uuid import UUID
+
+from webapp.domain.activity import Activity
+from webapp.domain.anomaly import judge_move
+from webapp.domain.book import Book
+from webapp.domain.execution import Execution, execute, terms
+from webapp.domain.ids import TimeOrderedIds
+from webapp.domain.market import SeenTick, Tape, Tick
+from webapp.domain.money import ZERO, exact, quantise, short
+from webapp.domain.orders import OrderStatus, Side, check_transition
+from webapp.domain.policy import Policy
+from webapp.domain.records import (
+    Breach,
+    Changes,
+    FillRow,
+    LateTickRow,
+    OrderRow,
+    ReceiptRow,
+    SnapshotRow,
+    TickRow,
+    TransitionRow,
+)
+
+TAPE_KEEP = timedelta(seconds=3600)
+"""How far back quotes are kept: the longest window any rule or strategy may ask for."""
+_MICROSECOND = timedelta(microseconds=1)
+
+
+@dataclass
+class RestingOrder:
+    """An approved order that still waits for (the rest of) its fill."""
+
+    order: OrderRow
+    remaining: Decimal
+    expires_at: datetime
+
+
+@dataclass
+class Desk:
+    """The account, its market and its limits at one moment; see the module for who moves it.
+
+    ``resting`` holds the waiting orders of each symbol by arrival; ``quote_used`` the notional in USDC that the newest
+    quote of a symbol has already filled.
+    """
+
+    book: Book
+    policy: Policy
+    policy_version: int
+    halted: bool
+    ids: TimeOrderedIds
+    actor: str
+    grid: timedelta = timedelta(seconds=60)
+    tapes: dict[str, Tape] = field(default_factory=dict)
+    resting: dict[str, list[RestingOrder]] = field(default_factory=dict)
+    quote_used: dict[str, Decimal] = field(default_factory=dict)
+    activity: Activity = field(default_factory=Activity)
+    day: date | None = None
+    day_start_nav: Decimal = ZERO
+    last_snapshot_at: datetime | None = None
+    last_snapshot_nav: Decimal | None = None
+    suspects: set[str] = field(default_factory=set)
+    """Symbols whose last quote moved far enough to halt and waits for a second one to confirm it."""
+
+    def tape(self, symbol: str) -> Tape:
+        """The recent quotes of ``symbol``."""
+        return self.tapes.setdefault(symbol, Tape(TAPE_KEEP))
+
+    # --- a quote ---
+    def take_tick(self, tick: Tick, now: datetime, changes: Changes) -> None:
+        """Store a quote; when it is the newest, move the mark, fill what it reaches and look for reasons to halt.
+
+        Raises :class:`OutOfRange` when a position could not be valued at it.
+        """
+        tape = self.tape(tick.symbol)
+        tick_id = self.ids.next(now)
+        row = TickRow(
+            tick_id, tick.symbol, tick.bid_price, tick.ask_price, tick.mid_price, tick.spread_bps, tick.event_at, now
+        )
+        changes.ticks.append(row)
+        if tape.is_late(tick) and tape.newest is not None:
+            changes.late_ticks.append(LateTickRow(tick_id, tape.newest.tick.event_at))
+            return
+        seen = SeenTick(tick_id, tick)
+        tape.add(seen)
+        self.quote_used.pop(tick.symbol, None)
+        if tick.symbol in self.book.positions:
+            self.book.mark(tick.symbol, tick.mid_price)
+            changes.marked.add(tick.symbol)
+            self._note_nav(changes)
+        if not self.halted and self.is_fresh(tick, now):
+            self._fill_resting(seen, now, changes)
+        self._watch_moves(tick, tape, changes)
+
+    def is_fresh(self, tick: Tick, now: datetime) -> bool:
+        """Whether a fill may be made from ``tick`` at ``now``."""
+        return now - tick.event_at <= timedelta(seconds=self.policy.stale_after_seconds)
+
+    def _fill_resting(self, seen: SeenTick, now: datetime, changes: Changes) -> None:
+        for waiting in list(self.resting.get(seen.tick.symbol, ())):
+            resting = waiting.order.limit_price is not None
+            self.try_fill(waiting, seen, now, changes, resting=resting)
+
+    def _watch_moves(self, tick: Tick, tape: Tape, changes: Changes) -> None:
+        """Halt on a move over the whole window that a second quote confirms; a lone bad print halts nothing."""
+        since = tick.event_at - timedelta(seconds=self.policy.anomaly_window_seconds)
+        extremes = tape.extremes_since(since)
+        breach = None if extremes is None else judge_move(tick, *extremes, self.policy, self.policy.anomaly_halt_pct)
+        if breach is None:
+            self.suspects.discard(tick.symbol)
+        elif tick.symbol in self.suspects:
+            changes.breaches.append(breach)
+        else:
+            self.suspects.add(tick.symbol)
+
+    def _note_nav(self, changes: Changes) -> None:
+        self.book.note_peak()
+        breach = drawdown_breach(self.book, self.policy)
+        if breach is not None and not self.halted:
+            changes.breaches.append(breach)
+
+    # --- fills ---
+    def try_fill(
+        self, waiting: RestingOrder, seen: SeenTick, now: datetime, changes: Changes, *, resting: bool
+    ) -> bool:
+        """Fill as much of an order as ``seen`` allows; cancel one that may no longer fill. True when it filled."""
+        order, tick = waiting.order, seen.tick
+        at = terms(order.side, order.limit_price, tick, self.policy, resting=resting)
+        execution = at and execute(order.side, waiting.remaining, at, self.policy, self._budget(order.symbol))
+        if not execution:
+            return False
+        if not self._affordable(order.symbol, execution):
+            self.cancel(waiting, "the book can no longer carry it", now, changes)
+            return False
+        self._book_fill(waiting, execution, seen, now, changes)
+        return True
+
+    def _budget(self, symbol: str) -> Decimal | None:
+        """What the newest quote may still fill, in USDC; None when the policy sets no bound."""
+        most = self.policy.max_fill_notional
+        return None if most is None else most - self.quote_used.get(symbol, ZERO)
+
+    @exact
+    def _affordable(self, symbol: str, execution: Execution) -> bool:
+        """Cash never goes below zero and nothing goes short without leave, whatever happened since the order passed."""
+        if execution.side is Side.BUY:
+            return execution.qty * execution.price + execution.fee <= self.book.cash
+        return self.policy.allow_short or execution.qty <= self.book.position(symbol).qty
+
+    @exact
+    def _book_fill(
+        self, waiting: RestingOrder, execution: Execution, seen: SeenTick, now: datetime, changes: Changes
+    ) -> None:
+        order, book = waiting.order, self.book
+        before, cash, nav = book.position(order.symbol), book.cash, book.nav
+        at = fill_time(now, before.last_fill_at)
+        book.apply(order.symbol, execution, at, seen.tick.mid_price)
+        after = book.position(order.symbol)
+        waiting.remaining -= execution.qty
+        self.quote_used[order.symbol] = self.quote_used.get(order.symbol, ZERO) + execution.qty * execution.price
+        fill_id = self.ids.next(at)
+        changes.fills.append(
+            FillRow(
+                fill_id,
+                order.order_id,
+                order.symbol,
+                order.side,
+                execution.qty,
+                execution.price,
+                execution.fee,
+                execution.slippage_bps,
+                at,
+            )
+        )
+        changes.receipts.append(
+            ReceiptRow(
+                fill_id,
+                seen.tick_id,
+                seen.tick.bid_price,
+                seen.tick.ask_price,
+                seen.tick.event_at,
+                self.policy.fee_bps,
+                before.qty,
+                after.qty,
+                quantise(before.avg_entry_price),
+                quantise(after.avg_entry_price),
+                quantise(cash),
+                quantise(book.cash),
+                quantise(nav),
+                quantise(book.nav),
+            )
+        )
+        changes.marked.add(order.symbol)
+        if waiting.remaining == 0:
+            self._settle(waiting, OrderStatus.EXECUTED, None, at, changes)
+        self._note_nav(changes)
+        self.snapshot(at, changes)
+
+    # --- orders ---
+    def rest(self, waiting: RestingOrder) -> None:
+        """Let an approved order wait for later quotes."""
+        self.resting.setdefault(waiting.order.symbol, []).append(waiting)
+
+    def cancel(self, waiting: RestingOrder, reason: str, now: datetime, changes: Changes) -> None:
+        """End an order's waiting; what has filled stays."""
+        self._settle(waiting, OrderStatus.CANCELED, reason, now, changes)
+
+    def _settle(
+        self, waiting: RestingOrder, status: OrderStatus, reason: str | None, now: datetime, changes: Changes
+    ) -> None:
+        order = waiting.order
+        self.move(order.order_id, OrderStatus.APPROVED, status, reason, now, changes)
+        changes.set_status(order.order_id, status)
+        queue = self.resting.get(order.symbol, [])
+        if waiting in queue:
+            queue.remove(waiting)
+
+    def move(
+        self,
+        order_id: UUID,
+        before: OrderStatus | None,
+        after: OrderStatus,
+        reason: str | None,
+        now: datetime,
+        changes: Changes,
+    ) -> None:
+        """Record one step along the transition table, with who, when and why."""
+        check_transition(before, after)
+        changes.transitions.append(TransitionRow(self.ids.next(now), order_id, before, after, self.actor, reason, now))
+
+    # --- the clock ---
+    def advance(self, now: datetime, changes: Changes) -> None:
+        """Let time pass: a new day begins, orders expire, and the grid takes its snapshot."""
+        self.roll_day(now)
+        for queue in self.resting.values():
+            for waiting in [waiting for waiting in queue if waiting.expires_at <= now]:
+                self.cancel(waiting, "expired", now, changes)
+        boundary = grid_floor(now, self.grid)
+        if self.last_snapshot_at is None or boundary > self.last_snapshot_at:
+            self.snapshot(boundary, changes)
+
+    def roll_day(self, now: datetime) -> None:
+        """At the first step of a UTC day, NAV at its start is that of the last snapshot before it."""
+        today = now.astimezone(UTC).date()
+        if self.day != today:
+            self.day = today
+            self.day_start_nav = self.book.starting_cash if self.last_snapshot_nav is None else self.last_snapshot_nav
+
+    def snapshot(self, at: datetime, changes: Changes) -> None:
+        """Write down NAV, cash and profit as of ``at``."""
+        value = self.book.valuation()
+        changes.snapshots.append(
+            SnapshotRow(self.ids.next(at), value.nav, value.cash, value.realized_pnl, value.unrealized_pnl, at)
+        )
+        self.last_snapshot_at, self.last_snapshot_nav = at, value.nav
+
+
+def fill_time(now: datetime, last_fill_at: datetime | None) -> datetime:
+    """``now``, unless the clock stepped back: the order of a symbol's fills must last, positions are their fold."""
+    return now if last_fill_at is None or now >= last_fill_at else last_fill_at + _MICROSECOND
+
+
+def grid_floor(now: datetime, grid: timedelta) -> datetime:
+    """The last instant of the time grid at or before ``now``; the grid begins at midnight UTC of day zero."""
+    epoch = datetime(1970, 1, 1, tzinfo=UTC)
+    return epoch + (now - epoch) // grid * grid
+
+
+def drawdown_breach(book: Book, policy: Policy) -> Breach | None:
+    """A breach when NAV is as far below its peak since the last release as halts the desk, else None."""
+    drawdown = book.drawdown
+    if drawdown < policy.max_drawdown:
+        return None
+    limit = short(policy.max_drawdown)
+    return Breach("MAX_DRAWDOWN", f"the drawdown of {short(drawdown)} USDC has reached the limit of {limit} USDC")

@@ -1,0 +1,39 @@
+"""The automatic halts' own clock: a thread that no slow feed and no busy cycle can hold up."""
+
+from collections.abc import Callable, Sequence
+from threading import Event, Thread
+
+import structlog
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from webapp.domain.errors import DomainError
+from webapp.services import monitors
+
+INTERVAL_SECONDS = 1.0
+log = structlog.stdlib.get_logger("watchdog")
+
+
+def start(engine: Engine, symbols: Sequence[str], leads: Callable[[], bool], stopping: Event) -> Thread:
+    """Watch for reasons to halt once a second until ``stopping`` is set; only while this engine leads."""
+    thread = Thread(target=_run, args=(engine, symbols, leads, stopping), name="watchdog", daemon=True)
+    thread.start()
+    return thread
+
+
+def _run(engine: Engine, symbols: Sequence[str], leads: Callable[[], bool], stopping: Event) -> None:
+    while not stopping.wait(INTERVAL_SECONDS):
+        if leads():
+            _look(engine, symbols)
+
+
+def _look(engine: Engine, symbols: Sequence[str]) -> None:
+    try:
+        with Session(engine) as session:
+            receipt = monitors.watch(session, symbols)
+    except (SQLAlchemyError, DomainError) as error:
+        log.warning("watchdog_failed", error=str(error).partition("\n")[0])
+        return
+    if receipt is not None and not receipt.already:
+        log.warning("halted", reason=receipt.reason, orders_canceled=receipt.orders_canceled)

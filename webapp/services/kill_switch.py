@@ -1,0 +1,232 @@
+"""The kill switch. Once :func:`halt` has returned, no fill is committed until somebody releases.
+
+Every trading transaction holds the gate, shared; halt and release take it exclusively, so they wait for the trades
+inside and the next ones wait for them. A connection of its own lets a halt through when the web's pool is empty.
+"""
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Engine, Row, create_engine, text
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.orm import Session
+from sqlalchemy.pool import NullPool
+
+from webapp.domain.errors import BadInput, Conflict, Unconfirmed
+from webapp.domain.ids import TimeOrderedIds
+from webapp.models.locks import GATE
+
+PATIENCE_MS = 250
+"""How long a halt waits for the trades inside the gate before it ends their connections."""
+LONGEST_REASON = 500
+
+_HOLDERS = """
+SELECT count(pg_terminate_backend(pid)) FROM pg_locks
+WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+  AND classid = 0 AND objid = :gate AND objsubid = 1 AND granted AND pid <> pg_backend_pid()
+"""
+_STATE = "SELECT enabled, reason, actor, event_id, changed_at FROM kill_switch"
+_SET_STATE = """
+INSERT INTO kill_switch (id, enabled, reason, actor, event_id, changed_at)
+VALUES (1, :enabled, :reason, :actor, :event_id, :at)
+ON CONFLICT (id) DO UPDATE SET enabled = excluded.enabled, reason = excluded.reason, actor = excluded.actor,
+  event_id = excluded.event_id, changed_at = excluded.changed_at
+"""
+_ADD_EVENT = """
+INSERT INTO kill_switch_events (event_id, enabled, reason, actor, created_at)
+VALUES (:event_id, :enabled, :reason, :actor, :at)
+"""
+_ADD_STEP = """
+INSERT INTO order_transitions (transition_id, order_id, from_status, to_status, actor, reason, created_at)
+VALUES (:transition_id, :order_id, 'approved', 'canceled', :actor, 'the desk was halted', :at)
+"""
+_NAV = "SELECT a.cash + coalesce((SELECT sum(qty * mark_price) FROM positions), 0) FROM account a"
+
+
+@dataclass(frozen=True)
+class SwitchState:
+    """Where the switch stands. ``known`` is False when that could not be read: such a desk refuses to trade."""
+
+    enabled: bool
+    reason: str | None = None
+    actor: str | None = None
+    changed_at: datetime | None = None
+    known: bool = True
+
+
+@dataclass(frozen=True)
+class HaltReceipt:
+    """What a halt did. ``already`` tells that the desk was halted before and nothing changed."""
+
+    event_id: UUID | None
+    halted_at: datetime
+    reason: str | None
+    actor: str | None
+    orders_canceled: int
+    last_fill_at: datetime | None
+    waited_ms: int
+    already: bool
+
+
+@dataclass(frozen=True)
+class ReleaseReceipt:
+    """What a release did; drawdown counts from ``peak_nav`` (USDC) on."""
+
+    event_id: UUID
+    released_at: datetime
+    reason: str
+    actor: str
+    peak_nav: str
+
+
+def state(session: Session) -> SwitchState:
+    """Where the switch stands now; a missing row counts as halted."""
+    row = session.execute(text(_STATE)).one_or_none()
+    if row is None or row.enabled is None:
+        return SwitchState(True, "the switch has no state", None, None, known=False)
+    return SwitchState(row.enabled, row.reason, row.actor, row.changed_at)
+
+
+def halt(
+    bind: Engine | Connection, reason: str | None, by: str, now: datetime | None = None, seed: bytes | None = None
+) -> HaltReceipt:
+    """Stop trading: shut the gate, flip the switch, cancel every resting order, write it down. Safe to repeat.
+
+    Raises :class:`BadInput` for an overlong reason, and :class:`Unconfirmed` when the database did not confirm: then
+    trading must be assumed to be on.
+    """
+    text_reason = check_reason(reason, required=False)
+    started = time.monotonic()
+    try:
+        with _gate_shut(bind) as connection:
+            waited_ms = int((time.monotonic() - started) * 1000)
+            return _halt(connection, text_reason, by, now, seed, waited_ms)
+    except SQLAlchemyError as error:
+        raise Unconfirmed("the halt was not confirmed: assume trading is ON, and try again") from error
+
+
+def release(
+    bind: Engine | Connection, reason: str | None, by: str, now: datetime | None = None, seed: bytes | None = None
+) -> ReleaseReceipt:
+    """Let the desk trade again; drawdown is measured anew from the NAV of this moment.
+
+    Raises :class:`BadInput` without a reason, :class:`Conflict` when the desk is not halted, :class:`Unconfirmed`.
+    """
+    text_reason = check_reason(reason, required=True)
+    try:
+        with _gate_shut(bind) as connection:
+            return _release(connection, text_reason or "", by, now, seed)
+    except SQLAlchemyError as error:
+        raise Unconfirmed("the release was not confirmed; look at the switch before anything else") from error
+
+
+def check_reason(reason: str | None, *, required: bool) -> str | None:
+    """A reason as it is stored. Raises :class:`BadInput` when it is too long, holds NUL, or is missing but required."""
+    cleaned = (reason or "").strip()
+    if "\x00" in cleaned:
+        raise BadInput("reason", "must not contain NUL")
+    if len(cleaned) > LONGEST_REASON:
+        raise BadInput("reason", f"must not be longer than {LONGEST_REASON} characters")
+    if required and not cleaned:
+        raise BadInput("reason", "must be given")
+    return cleaned or None
+
+
+def _halt(
+    connection: Connection, reason: str | None, by: str, now: datetime | None, seed: bytes | None, waited_ms: int
+) -> HaltReceipt:
+    before = _read_state(connection)
+    at = _clock(connection) if now is None else now
+    last_fill_at = connection.execute(text("SELECT max(filled_at) FROM fills")).scalar_one()
+    if before is not None and before.enabled:
+        return HaltReceipt(
+            before.event_id, before.changed_at, before.reason, before.actor, 0, last_fill_at, waited_ms, already=True
+        )
+    ids = TimeOrderedIds(os.urandom(16) if seed is None else seed)
+    event_id = ids.next(at)
+    event = {"event_id": event_id, "enabled": True, "reason": reason, "actor": by, "at": at}
+    connection.execute(text(_SET_STATE), event)
+    canceled = (
+        connection.execute(text("UPDATE orders SET status = 'canceled' WHERE status = 'approved' RETURNING order_id"))
+        .scalars()
+        .all()
+    )
+    if canceled:
+        steps = [
+            {"transition_id": ids.next(at), "order_id": order_id, "actor": by, "at": at}
+            for order_id in sorted(canceled)
+        ]
+        connection.execute(text(_ADD_STEP), steps)
+    connection.execute(text(_ADD_EVENT), event)
+    connection.execute(text("UPDATE account SET updated_at = clock_timestamp()"))
+    return HaltReceipt(event_id, at, reason, by, len(canceled), last_fill_at, waited_ms, already=False)
+
+
+def _release(connection: Connection, reason: str, by: str, now: datetime | None, seed: bytes | None) -> ReleaseReceipt:
+    before = _read_state(connection)
+    if before is not None and before.enabled is False:
+        raise Conflict("the desk is not halted")
+    at = _clock(connection) if now is None else now
+    ids = TimeOrderedIds(os.urandom(16) if seed is None else seed)
+    event_id = ids.next(at)
+    event = {"event_id": event_id, "enabled": False, "reason": reason, "actor": by, "at": at}
+    nav = connection.execute(text(f"SELECT round(({_NAV}), 8)")).scalar_one()
+    connection.execute(
+        text("UPDATE account SET peak_nav = :nav, peak_since = :at, updated_at = clock_timestamp()"),
+        {"nav": nav, "at": at},
+    )
+    connection.execute(text(_SET_STATE), event)
+    connection.execute(text(_ADD_EVENT), event)
+    return ReleaseReceipt(event_id, at, reason, by, str(nav))
+
+
+def _read_state(connection: Connection) -> Row[Any] | None:
+    return connection.execute(text(f"{_STATE} FOR UPDATE")).one_or_none()
+
+
+def _clock(connection: Connection) -> datetime:
+    now: datetime = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
+    return now
+
+
+@contextmanager
+def _gate_shut(bind: Engine | Connection) -> Iterator[Connection]:
+    """A transaction on a connection of its own that holds the gate exclusively.
+
+    Whoever sits in the gate for longer than :data:`PATIENCE_MS` is hung, or frozen: their connection is ended, which
+    rolls their trade back, so that no process can keep the desk from halting.
+    """
+    engine = own_engine(bind.engine.url.render_as_string(hide_password=False))
+    with engine.connect() as connection:
+        try:
+            _shut(connection, PATIENCE_MS)
+        except OperationalError:
+            connection.rollback()
+            connection.execute(text(_HOLDERS), {"gate": GATE})
+            connection.rollback()
+            _shut(connection, 4 * PATIENCE_MS)
+        yield connection
+        connection.commit()
+
+
+def _shut(connection: Connection, patience_ms: int) -> None:
+    connection.execute(text(f"SET LOCAL lock_timeout = {patience_ms}"))
+    connection.execute(text("SELECT pg_advisory_xact_lock(:gate)"), {"gate": GATE})
+
+
+@lru_cache(maxsize=8)
+def own_engine(url: str) -> Engine:
+    """An engine without a pool: each halt opens a connection, so it never waits for one in use elsewhere."""
+    options = "-c TimeZone=UTC -c statement_timeout=5000 -c lock_timeout=1000"
+    return create_engine(
+        url,
+        poolclass=NullPool,
+        connect_args={"connect_timeout": 3, "options": options, "application_name": "paperdesk-halt"},
+    )

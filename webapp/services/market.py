@@ -1,0 +1,50 @@
+"""Taking quotes in: store them, mark the book, fill what they reach, all in one transaction."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from webapp.domain.desk import Desk
+from webapp.domain.errors import BadQuote, OutOfRange
+from webapp.domain.market import FUTURE_TOLERANCE, Tick
+from webapp.domain.records import Changes
+from webapp.services import desk_state, journal, monitors
+from webapp.services.transaction import enter_gate, transaction
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """How many quotes were taken; ``late`` of them were older than one already known and moved nothing."""
+
+    count: int
+    late: int
+
+
+def accept(session: Session, ticks: Sequence[Tick], by: str, now: datetime | None = None) -> Accepted:
+    """Take all the quotes, in order, or none of them.
+
+    Raises :class:`BadQuote` with the index of the first that lies in the future or at which the book would not fit.
+    """
+    if not ticks:
+        return Accepted(0, 0)
+    with transaction(session):
+        enter_gate(session)
+        desk, at = desk_state.load(session, {tick.symbol for tick in ticks}, by, now)
+        changes = Changes()
+        desk.advance(at, changes)
+        for index, tick in enumerate(ticks):
+            _take(desk, index, tick, at, changes)
+        journal.write(session, desk, changes, at)
+    monitors.act_on(session, changes.breaches)
+    return Accepted(len(ticks), len(changes.late_ticks))
+
+
+def _take(desk: Desk, index: int, tick: Tick, now: datetime, changes: Changes) -> None:
+    if tick.event_at > now + FUTURE_TOLERANCE:
+        raise BadQuote("future", "event_at lies in the future", index=index, field="event_at")
+    try:
+        desk.take_tick(tick, now, changes)
+    except OutOfRange as error:
+        raise BadQuote("out_of_range", error.message, index=index, field="bid_price") from error

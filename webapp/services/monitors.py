@@ -1,0 +1,64 @@
+"""The desk's own reasons to halt. Each halts through the same door as everybody else, with actor ``risk-engine``."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from webapp.domain.desk import drawdown_breach
+from webapp.domain.money import short
+from webapp.domain.records import Breach
+from webapp.domain.risk.rules import seconds
+from webapp.services import desk_state, kill_switch
+from webapp.services.kill_switch import HaltReceipt
+
+ACTOR = "risk-engine"
+
+_OLDEST_QUOTE = """
+WITH watched AS (
+  SELECT unnest(CAST(:symbols AS text[])) AS symbol
+  UNION SELECT symbol FROM positions WHERE qty <> 0
+  UNION SELECT symbol FROM orders WHERE status = 'approved'
+)
+SELECT w.symbol, t.event_at, coalesce(CAST(:now AS timestamptz), clock_timestamp()) AS now
+FROM watched w CROSS JOIN LATERAL (
+  SELECT event_at FROM market_ticks WHERE symbol = w.symbol ORDER BY event_at DESC LIMIT 1
+) t ORDER BY t.event_at LIMIT 1
+"""
+
+
+def act_on(session: Session, breaches: Sequence[Breach], now: datetime | None = None) -> HaltReceipt | None:
+    """Halt for the first breach; None when there is none. To be called after the transaction that found it."""
+    if not breaches:
+        return None
+    return kill_switch.halt(session.get_bind(), f"{breaches[0].rule}: {breaches[0].reason}", ACTOR, now)
+
+
+def watch(session: Session, symbols: Sequence[str], now: datetime | None = None) -> HaltReceipt | None:
+    """Look for reasons to halt that no call would bring up: quotes that stopped coming, and the drawdown.
+
+    ``symbols`` are those the feed should quote; what is held or waits for a fill is watched too.
+    """
+    desk, _ = desk_state.load(session, [], ACTOR, now, lock=False)
+    breaches = [] if desk.halted else _stale(session, symbols, desk.policy.auto_halt_stale_seconds, now)
+    drawdown = None if desk.halted else drawdown_breach(desk.book, desk.policy)
+    if drawdown is not None:
+        breaches.append(drawdown)
+    session.rollback()
+    return act_on(session, breaches, now)
+
+
+def _stale(session: Session, symbols: Sequence[str], limit_seconds: int, now: datetime | None) -> list[Breach]:
+    row = session.execute(text(_OLDEST_QUOTE), {"symbols": list(symbols), "now": now}).one_or_none()
+    if row is None:
+        return []
+    age = seconds(row.now - row.event_at)
+    if age <= limit_seconds:
+        return []
+    return [
+        Breach(
+            "STALE_MARKET_DATA",
+            f"the newest quote of {row.symbol} is {short(age, 0)} s old; the limit is {limit_seconds} s",
+        )
+    ]

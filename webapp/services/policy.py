@@ -1,0 +1,88 @@
+"""The policy in force and its history: every change is a new version with who, when, why and the difference."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import insert, select, text, update
+from sqlalchemy.orm import Session
+
+from webapp.domain.errors import InvalidPolicy, NotFound
+from webapp.domain.ids import TimeOrderedIds
+from webapp.domain.policy import Policy
+from webapp.models import Account, Fill, PolicyVersion
+from webapp.services.kill_switch import check_reason
+from webapp.services.transaction import database_now, transaction
+
+
+@dataclass(frozen=True)
+class PolicyRecord:
+    """One version of the policy; ``difference`` maps each changed field to its value before and after."""
+
+    version: int
+    policy: Policy
+    actor: str
+    reason: str | None
+    created_at: datetime
+    difference: Mapping[str, Any]
+
+
+def current(session: Session) -> PolicyRecord:
+    """The policy in force. Raises :class:`NotFound` when the desk was never set up."""
+    statement = select(PolicyVersion.__table__).order_by(PolicyVersion.version.desc()).limit(1)
+    row = session.execute(statement).one_or_none()
+    if row is None:
+        raise NotFound("no policy is in force, so nothing may trade; run: flask --app wsgi db upgrade")
+    return PolicyRecord(
+        row.version, Policy.from_document(row.limits), row.actor, row.reason, row.created_at, row.difference
+    )
+
+
+def change(
+    session: Session, document: Mapping[str, Any], by: str, reason: str | None = None, now: datetime | None = None
+) -> PolicyRecord:
+    """Put a whole policy in force; a document that changes nothing leaves the version as it is.
+
+    Raises :class:`InvalidPolicy` naming each bad field, also when the starting cash would change after a first fill.
+    """
+    wanted = Policy.from_document(document)
+    why = check_reason(reason, required=False)
+    with transaction(session):
+        session.execute(text("SELECT FROM account FOR UPDATE"))
+        before = current(session)
+        difference = before.policy.difference(wanted)
+        if not difference:
+            return before
+        at = database_now(session) if now is None else now
+        if "starting_cash" in difference:
+            _restart_with(session, wanted, at)
+        record = PolicyRecord(before.version + 1, wanted, by, why, at, difference)
+        _store(session, record)
+    return record
+
+
+def _restart_with(session: Session, wanted: Policy, at: datetime) -> None:
+    """An untouched desk may begin with other cash; one that has traded may not, or its history would be wrong."""
+    if session.execute(select(Fill.fill_id).limit(1)).first() is not None:
+        raise InvalidPolicy({"starting_cash": "cannot change once there is a fill"})
+    cash = wanted.starting_cash
+    session.execute(
+        update(Account).values(
+            starting_cash=cash, cash=cash, peak_nav=cash, last_nav=cash, peak_since=at, updated_at=at
+        )
+    )
+
+
+def _store(session: Session, record: PolicyRecord) -> None:
+    row = {
+        "policy_id": TimeOrderedIds(os.urandom(16)).next(record.created_at),
+        "version": record.version,
+        "limits": record.policy.to_document(),
+        "difference": dict(record.difference),
+        "actor": record.actor,
+        "reason": record.reason,
+        "created_at": record.created_at,
+    }
+    session.execute(insert(PolicyVersion).values(row))

@@ -1,0 +1,44 @@
+"""The frame of every use case."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from webapp.models.locks import GATE
+
+
+@contextmanager
+def transaction(session: Session) -> Iterator[Session]:
+    """One transaction: committed at the end of the block, rolled back when it raises.
+
+    A page may have read through the session before; that reading transaction is ended first, so that the use case sees
+    the database as it is now. Raises RuntimeError when there are unsaved objects, which ending it would lose.
+    """
+    if session.new or session.dirty or session.deleted:
+        raise RuntimeError("a use case cannot begin in a session with unsaved changes")
+    session.rollback()
+    try:
+        yield session
+        session.commit()
+    except BaseException:
+        session.rollback()
+        raise
+
+
+def enter_gate(session: Session) -> None:
+    """Take the trading gate, shared, until the transaction ends.
+
+    A halt takes it exclusively: it waits for those inside and keeps the next ones out. Advisory locks queue fairly, row
+    locks do not. What the gate protects must be read in a later statement, because a statement sees the database as it
+    was when it began, not as it is once a lock is granted.
+    """
+    session.execute(text("SELECT pg_advisory_xact_lock_shared(:gate)"), {"gate": GATE})
+
+
+def database_now(session: Session) -> datetime:
+    """The database's clock, which is the one that ages are measured by."""
+    now: datetime = session.execute(text("SELECT clock_timestamp()")).scalar_one()
+    return now
