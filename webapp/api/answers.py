@@ -1,0 +1,211 @@
+"""What the calls answer, as models for the OpenAPI document; tests hold real answers against them.
+
+Fields may be added without notice: a client must ignore those it does not know.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+
+from webapp.domain.policy import FIELDS
+
+AmountText = Annotated[
+    str, WithJsonSchema({"type": "string", "pattern": r"^-?[0-9]+(\.[0-9]+)?$", "description": "An exact decimal."})
+]
+Row = dict[str, Any]
+
+
+class Out(BaseModel):
+    """An answer's object."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class ErrorBody(Out):
+    """What went wrong: `code` for programs, `message` for people, `details` with the field, rule or limit."""
+
+    code: str
+    message: str
+    details: dict[str, Any]
+
+
+class ErrorOut(Out):
+    """The one shape of every error."""
+
+    error: ErrorBody
+
+
+class HealthOut(Out):
+    """The API works and reaches its database."""
+
+    status: Literal["ok"]
+    mode: Literal["paper"]
+    version: str
+
+
+class StatusOut(Out):
+    """How the desk is doing."""
+
+    mode: Literal["paper"]
+    state: Literal["running", "halted", "stale"]
+    kill_switch: bool = Field(description="true: trading is halted. Also true when the switch could not be read.")
+    kill_switch_reason: str | None
+    kill_switch_actor: str | None
+    kill_switch_changed_at: datetime | None
+    last_cycle_at: datetime | None
+    last_tick_at: datetime | None
+    market_data_age_seconds: AmountText | None
+    market_data_stale: bool
+    nav: AmountText = Field(description="USDC.")
+    peak_nav: AmountText = Field(description="USDC; highest NAV since the last release.")
+    drawdown: AmountText = Field(description="USDC; `peak_nav` less `nav`.")
+    as_of: datetime
+
+
+class AcceptedOut(Out):
+    """Quotes taken; `late` of them were older than one known already."""
+
+    accepted: int
+    late: int
+
+
+class RuleOut(Out):
+    """One rule's verdict on one order."""
+
+    rule: str
+    ok: bool
+    applies: bool = Field(description="false: the order only reduces a position, so this entry rule lets it pass.")
+    value: AmountText | None
+    limit: AmountText | None
+    unit: str
+    headroom: AmountText | None
+    usage: AmountText | None = Field(description="`value` as a part of `limit`.")
+    binding: bool = Field(description="true: the rule that blocks; the first one, if several would.")
+    sentence: str
+    retry_at: datetime | None = Field(description="When the order could pass, where time alone mends it.")
+
+
+class CycleResultOut(Out):
+    """What became of a cycle that was not blocked."""
+
+    cycle_id: UUID
+    accepted: Literal[True]
+    queued_at: datetime
+    outcome: Literal["executed", "resting", "no_signal"]
+    order: Row | None
+    fills: list[Row]
+    risk: list[RuleOut]
+
+
+class CheckOut(Out):
+    """What the gate would say now. `allowed` is null when the strategy would propose nothing."""
+
+    allowed: bool | None
+    outcome: Literal["would_pass", "would_be_blocked", "no_signal"]
+    proposal: Row | None
+    as_of: datetime
+    rules: list[RuleOut]
+
+
+class FillOut(Out):
+    """A fill with the quote it was made from, its arithmetic, and the book before and after (null: not known)."""
+
+    fill_id: UUID
+    order_id: UUID
+    symbol: str
+    side: str
+    qty: AmountText
+    fill_price: AmountText
+    fee: AmountText
+    slippage_bps: int
+    filled_at: datetime
+    notional: AmountText
+    quoted_price: AmountText | None
+    cash_change: AmountText
+
+
+class BookOut(Out):
+    """Position, cash and NAV at one moment."""
+
+    position_qty: AmountText
+    avg_entry: AmountText
+    cash: AmountText
+    nav: AmountText | None
+
+
+class OrderOut(Out):
+    """One order and its whole story: the columns of `orders`, then what led to it and what came of it."""
+
+    order_id: UUID
+    cycle_id: UUID
+    signal_id: UUID
+    symbol: str
+    side: str
+    qty: AmountText
+    limit_price: AmountText | None
+    status: Literal["proposed", "approved", "rejected", "executed", "canceled"]
+    risk_reason: str | None
+    created_at: datetime
+    signal: Row
+    cycle: Row | None
+    tick: Row | None
+    rules: list[RuleOut]
+    risk_events: list[Row]
+    transitions: list[Row]
+    fills: list[FillOut]
+    before: BookOut | None
+    after: BookOut | None
+
+
+class CycleOut(Out):
+    """One cycle and its whole story. One that another program wrote has no row of its own: its fields are missing."""
+
+    cycle_id: UUID
+    tick: Row | None
+    signals: list[Row]
+    orders: list[OrderOut]
+
+
+class CanceledOut(Out):
+    """The columns of the order, `status` now `canceled`."""
+
+    order_id: UUID
+    status: Literal["canceled"]
+
+
+class PolicyOut(Out):
+    """Every limit, and which version this is, by whom, why and when."""
+
+    model_config = ConfigDict(
+        extra="allow",
+        json_schema_extra={"required": [*FIELDS, "version", "actor", "reason", "created_at", "difference"]},
+    )
+    version: int
+    actor: str
+    reason: str | None
+    created_at: datetime
+    difference: dict[str, Any] = Field(description="Each changed limit with its value before and after.")
+
+
+class SwitchOut(Out):
+    """Where the kill switch stands. `known` false: it could not be read, and the desk refuses to trade."""
+
+    enabled: bool
+    known: bool
+    reason: str | None
+    actor: str | None
+    changed_at: datetime | None
+
+
+class SwitchedOut(Out):
+    """A receipt. After a halt: resting orders canceled, the last fill before it, and whether it was halted already."""
+
+    enabled: bool
+    event_id: UUID | None
+    reason: str | None
+    actor: str | None
+    changed_at: datetime

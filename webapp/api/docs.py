@@ -1,0 +1,28 @@
+"""The reference page: the OpenAPI document printed as HTML on the server, without a script of its own."""
+
+from __future__ import annotations
+
+from flask import Response, make_response, render_template
+
+from webapp.api import reference
+from webapp.api.calls import call
+from webapp.api.errors import CODES
+from webapp.api.openapi import document
+
+
+@call("GET", "/docs", scopes=(), mimetype="text/html")
+def get_docs() -> Response:
+    """The reference page
+
+    What `/v1/openapi.json` says, for people.
+    """
+    whole = document()
+    return make_response(
+        render_template(
+            "api/docs.html",
+            info=whole["info"],
+            groups=reference.groups(whole),
+            schemas=reference.schemas(whole),
+            codes=CODES,
+        )
+    )

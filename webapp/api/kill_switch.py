@@ -1,0 +1,39 @@
+"""The kill switch: anyone who may halt can, in one step; a release needs more."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from flask import Response, g
+
+from webapp.api import answers
+from webapp.api.calls import call, need
+from webapp.api.schemas import SwitchIn
+from webapp.api.wire import answer
+from webapp.extensions import db
+from webapp.services import kill_switch
+
+
+@call("GET", "/kill-switch", scopes=("read",), answer=answers.SwitchOut)
+def get_kill_switch() -> Response:
+    """Where the kill switch stands"""
+    return answer(asdict(kill_switch.state(db.session())))
+
+
+@call("POST", "/kill-switch", scopes=("halt", "admin"), body=SwitchIn, answer=answers.SwitchedOut, errors=(400, 409))
+def post_kill_switch(body: SwitchIn) -> Response:
+    """Halt or release
+
+    Halting needs the scope `halt`, cancels every resting order and is safe to repeat: once it is answered with 200, no
+    fill is committed until a release. Releasing needs the scope `admin` and a reason. 503 means that it was not
+    confirmed: after a halt assume that trading is ON, and send it again.
+    """
+    if body.enabled:
+        need("halt")
+        receipt = asdict(kill_switch.halt(db.engine, body.reason, by=g.actor))
+        changed_at = receipt.pop("halted_at")
+    else:
+        need("admin")
+        receipt = asdict(kill_switch.release(db.engine, body.reason, by=g.actor))
+        changed_at = receipt.pop("released_at")
+    return answer({"enabled": body.enabled, "changed_at": changed_at, **receipt})
