@@ -14,8 +14,6 @@ from uuid import uuid4
 
 import psycopg2
 import pytest
-from alembic import command
-from alembic.config import Config as AlembicConfig
 from apiflask import APIFlask
 from flask.testing import FlaskClient
 from sqlalchemy import Engine, create_engine
@@ -25,8 +23,8 @@ from sqlalchemy.pool import NullPool
 from werkzeug.serving import make_server
 
 from tests.support import PASSWORD, chromium, csrf_token
-from webapp import create_app, embedded
-from webapp.config import ROOT, Config
+from webapp import create_app, embedded, migrating
+from webapp.config import Config
 from webapp.extensions import ENGINE_LIMITS, connect_args, db
 from webapp.services import access
 
@@ -82,14 +80,6 @@ def run_on_server(url: URL, *statements: str) -> None:
         connection.close()
 
 
-def migrate(url: URL, revision: str = "head") -> None:
-    """Bring a database to `revision` as `flask db upgrade` does."""
-    config = AlembicConfig()
-    config.set_main_option("script_location", str(ROOT / "migrations"))
-    config.attributes["url"] = url
-    command.upgrade(config, revision)
-
-
 @pytest.fixture(scope="session")
 def template_database(postgres_url: URL, testrun_uid: str) -> Iterator[str]:
     """The name of a migrated, empty database that is only ever copied."""
@@ -101,7 +91,8 @@ def template_database(postgres_url: URL, testrun_uid: str) -> Iterator[str]:
             cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,))
             if cursor.fetchone() is None:
                 run_on_server(postgres_url, f'CREATE DATABASE "{name}_new"')
-                migrate(postgres_url.set(database=f"{name}_new"))
+                url = postgres_url.set(database=f"{name}_new")
+                migrating.upgrade(url.render_as_string(hide_password=False))
                 run_on_server(postgres_url, f'ALTER DATABASE "{name}_new" RENAME TO "{name}"')
     finally:
         guard.close()

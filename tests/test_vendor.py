@@ -22,13 +22,19 @@ def test_vendored_file_is_the_locked_one(entry):
 
 
 def test_no_file_is_vendored_without_a_lock():
-    there = {str(path.relative_to(ROOT)) for folder in ("static/vendor", "tests/vendor") for path in (ROOT / folder).iterdir()}
+    there = {
+        str(path.relative_to(ROOT))
+        for folder in ("static/vendor", "tests/vendor")
+        for path in (ROOT / folder).iterdir()
+    }
     assert there - NOTES == {name for entry in LOCK for name in entry["files"]}
 
 
 def test_locked_versions_are_those_of_package_json():
     package = json.loads((ROOT / "package.json").read_text())
-    assert {name: entry["version"] for name, entry in PINNED.items()} == package["dependencies"] | package["devDependencies"]
+    assert {name: entry["version"] for name, entry in PINNED.items()} == package["dependencies"] | package[
+        "devDependencies"
+    ]
     assert PINNED["htmx.org"]["version"] == "2.0.11", "htmx 4 speaks other headers than htmx-flask and our pages"
 
 

@@ -24,8 +24,8 @@ def create_app(config: "Config | None" = None) -> "APIFlask":
         spec_path="/v1/openapi.json",
         docs_path=None,
         json_errors=False,
-        template_folder=settings.ROOT / "templates",
-        static_folder=settings.ROOT / "static",
+        template_folder=str(settings.ROOT / "templates"),
+        static_folder=str(settings.ROOT / "static"),
     )
     settings.install(app, config or settings.Config.from_env())
     for part in (logs, extensions, health, web, pages, api, cli):

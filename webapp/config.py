@@ -3,6 +3,7 @@
 Nothing else reads the environment, so this file is the whole list of what an operator can set (CONTRACT section 2).
 """
 
+import os
 import secrets
 import sys
 from pathlib import Path
@@ -20,6 +21,8 @@ from webapp.domain.market import check_symbol
 ROOT = Path(__file__).resolve().parent.parent
 DRIVER = "postgresql+psycopg2"
 DEFAULT_SYMBOLS = ("SOL-USDC", "BTC-USDC", "ETH-USDC")
+COMMAND_MARK = "FLASK_RUN_FROM_CLI"
+"""Set by the `flask` command for itself."""
 EXCHANGE_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
 
 
@@ -117,12 +120,15 @@ class Config(BaseSettings):
     host: Annotated[str, Field(min_length=1, pattern=r"^[A-Za-z0-9.:_-]+$")] = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535)] = 8000
     secret_key: Secret = None
-    """Signs sessions and cursors. Only a web server cannot do without it (see :meth:`for_web`)."""
+    """Signs sessions and cursors. Commands can do without it (see :meth:`from_env`)."""
     public_read: YesNo = False
     release_role: Literal["operator", "admin"] = "operator"
     feed: Annotated[str, AfterValidator(_feed)] = "simulated"
     feed_files: Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_comma_separated)] = ()
     """The quote files of ``FEED=replay``, in order."""
+    feed_speed: Annotated[float, Field(gt=0, le=1_000)] = 1.0
+    """How fast ``FEED=replay`` plays them; 60 makes an hour a minute."""
+    jupiter_api_key: Secret = None
     symbols: Annotated[Names, AfterValidator(_symbols)] = DEFAULT_SYMBOLS
     strategies: Annotated[Names, AfterValidator(_strategies)] = ("momentum", "mean_reversion")
     """Dealt to the symbols in turn."""
@@ -137,24 +143,26 @@ class Config(BaseSettings):
     web_threads: Annotated[int, Field(ge=1, le=256)] = 16
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     testing: bool = False
-    command: Annotated[bool, Field(validation_alias=AliasChoices("command", "FLASK_RUN_FROM_CLI"))] = False
+    command: Annotated[bool, Field(validation_alias=AliasChoices("command", COMMAND_MARK))] = False
     """True under the ``flask`` command, which answers no visitor and may take its time in the database."""
 
     @classmethod
-    def from_env(cls, **overrides: Any) -> Self:
+    def read(cls) -> Self:
         """The settings as the environment (and a file ``.env`` beside the code) has them. Raises :class:`ConfigError`."""
         try:
-            return cls(**overrides)
+            return cls()
         except ValidationError as error:
             first = error.errors()[0]
             name = str(first["loc"][0]).upper() if first["loc"] else "settings"
             raise ConfigError(f"{name}: {_sentence(first['msg'])}") from None
 
-    def for_web(self) -> Self:
-        """These settings, if a web server may run on them. Raises :class:`ConfigError`."""
-        if self.secret_key is None:
+    @classmethod
+    def from_env(cls) -> Self:
+        """The settings of this process, which must have a key if it is to serve browsers. Raises :class:`ConfigError`."""
+        config = cls.read()
+        if config.secret_key is None and not config.command:
             raise ConfigError("SECRET_KEY: must be set, for example to the output of: openssl rand -hex 32")
-        return self
+        return config
 
     def for_production(self) -> Self:
         """These settings, if they name a database of their own. Raises :class:`ConfigError`."""
@@ -162,9 +170,10 @@ class Config(BaseSettings):
             raise ConfigError("DATABASE_URL: must be set here; `make demo` is the way to run without a database")
         return self
 
-    def with_changes(self, **changes: Any) -> Self:
-        """A copy with some settings changed (and not checked again)."""
-        return self.model_copy(update=changes)
+
+def environment(**settings: str) -> dict[str, str]:
+    """The environment of a child process: this one's, with some variables set (and `flask`'s own mark taken out)."""
+    return {name: value for name, value in os.environ.items() if name != COMMAND_MARK} | settings
 
 
 def _sentence(message: str) -> str:
@@ -189,6 +198,6 @@ def install(app: Flask, config: Config) -> None:
 
 if __name__ == "__main__":
     try:
-        Config.from_env().for_production()
+        Config.read().for_production()
     except ConfigError as error:
         sys.exit(str(error))

@@ -179,7 +179,9 @@ def _start(cluster: Cluster, settings: Mapping[str, str]) -> None:
         cluster.socket_folder.mkdir(mode=0o700, exist_ok=True)
         _hand_over(cluster.socket_folder)
         if os.geteuid() not in (0, cluster.socket_folder.stat().st_uid):
-            raise EmbeddedError(f"{cluster.socket_folder} belongs to somebody else; set INSTANCE_PATH to a shorter path")
+            raise EmbeddedError(
+                f"{cluster.socket_folder} belongs to somebody else; set INSTANCE_PATH to a shorter path"
+            )
     options = {"listen_addresses": "", "unix_socket_directories": str(cluster.socket_folder), "timezone": "UTC"}
     options |= settings
     words = " ".join(f"-c {key}='{value}'" for key, value in options.items())

@@ -1,15 +1,12 @@
 """For load balancers and Prometheus: is the process up, can it work, what has it done. No login, no secrets."""
 
 import time
-from functools import lru_cache
 
-from alembic.config import Config as AlembicConfig
-from alembic.script import ScriptDirectory
 from flask import Blueprint, Flask, Response, current_app, g, jsonify, request
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from sqlalchemy.exc import SQLAlchemyError
 
-from webapp.config import ROOT
+from webapp import migrating
 from webapp.extensions import db
 from webapp.queries import vitals
 
@@ -23,7 +20,10 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.requests = Counter(
-            "paperdesk_http_requests", "Answers by route and status", ["method", "route", "status"], registry=self.registry
+            "paperdesk_http_requests",
+            "Answers by route and status",
+            ["method", "route", "status"],
+            registry=self.registry,
         )
         self.seconds = Histogram(
             "paperdesk_http_request_seconds", "Time to answer", ["route"], registry=self.registry, buckets=BUCKETS
@@ -52,14 +52,6 @@ def _count(response: Response) -> Response:
     return response
 
 
-@lru_cache(maxsize=1)
-def newest_migration() -> str | None:
-    """The revision this code was written for."""
-    config = AlembicConfig()
-    config.set_main_option("script_location", str(ROOT / "migrations"))
-    return ScriptDirectory.from_config(config).get_current_head()
-
-
 def reasons_not_ready() -> list[str]:
     """Why this process cannot serve; empty when it can."""
     try:
@@ -67,9 +59,11 @@ def reasons_not_ready() -> list[str]:
     except SQLAlchemyError:
         db.session.rollback()
         return ["the database does not answer"]
-    wanted = newest_migration()
+    wanted = migrating.newest()
     if found != wanted:
-        return [f"the database is at migration {found or 'none'}, this code needs {wanted}: run flask --app wsgi db upgrade"]
+        return [
+            f"the database is at migration {found or 'none'}, this code needs {wanted}: run flask --app wsgi db upgrade"
+        ]
     return []
 
 

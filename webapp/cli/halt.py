@@ -21,7 +21,9 @@ def halt(reason: str | None) -> None:
         why = f": {receipt.reason}" if receipt.reason else ""
         click.echo(f"halted already, since {_at(receipt.halted_at)} by {receipt.actor}{why}")
         return
-    last_fill = f"last fill before it {_at(receipt.last_fill_at)}" if receipt.last_fill_at else "nothing was ever filled"
+    last_fill = (
+        f"last fill before it {_at(receipt.last_fill_at)}" if receipt.last_fill_at else "nothing was ever filled"
+    )
     click.echo(f"halted at {_at(receipt.halted_at)}; {receipt.orders_canceled} resting orders canceled; {last_fill}")
 
 

@@ -1,0 +1,47 @@
+"""The web server: one process, many threads. `make web` and `make demo` use it.
+
+One process, because metrics and the login throttle are kept in it; threads, because the work is waiting for PostgreSQL.
+More processes are more machines' business: each needs its own port and Prometheus target.
+"""
+
+import gc
+import logging
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from webapp import logs  # noqa: E402  (the path must be there first)
+from webapp.config import Config, ConfigError  # noqa: E402
+
+try:
+    settings = Config.from_env()
+except ConfigError as error:
+    sys.exit(f"paperdesk: {error}")
+
+chdir = str(ROOT)
+wsgi_app = "wsgi:app"
+bind = f"[{settings.host}]:{settings.port}" if ":" in settings.host else f"{settings.host}:{settings.port}"
+worker_class = "gthread"
+workers = 1
+threads = settings.web_threads
+keepalive = 15
+graceful_timeout = 8
+limit_request_line = 8190
+
+
+def on_starting(_server: Any) -> None:
+    """gunicorn's own messages in the same JSON lines as ours."""
+    logs.configure(settings.log_level)
+    own = logging.getLogger("gunicorn.error")
+    own.handlers.clear()
+    own.propagate = True
+
+
+def post_worker_init(_worker: Any) -> None:
+    """Keep the garbage collector away from what lives as long as the process: it was most of the slowest answers."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 1_000)

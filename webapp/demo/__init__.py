@@ -1,0 +1,1 @@
+"""`make demo`: database, history, web server, engine and a local Solana chain, started and stopped as one."""
