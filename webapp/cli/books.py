@@ -5,6 +5,7 @@ from flask.cli import AppGroup
 
 from webapp.extensions import db
 from webapp.services import books as service
+from webapp.services import rebuild as rebuilding
 
 books = AppGroup("books", help="Compare the books with the fills, or derive them anew.")
 SHOWN = 20
@@ -19,3 +20,15 @@ def verify() -> None:
     if found.drifts:
         raise click.ClickException(f"{len(found.drifts)} drifts over {found.fills} fills of {found.symbols} symbols")
     click.echo(f"no drift: {found.fills} fills of {found.symbols} symbols refolded")
+
+
+@books.command("rebuild")
+def rebuild() -> None:
+    """Derive positions, cash, order states, cycles, rollups and the audit chain anew from the nine tables."""
+    made = rebuilding.rebuild(db.session())
+    click.echo(
+        f"rebuilt from {made.fills} fills of {made.symbols} symbols: "
+        f"starting cash {made.starting_cash}, NAV {made.nav}; "
+        f"{made.transitions} order states, {made.cycles} cycles and {made.chained} audit links added, "
+        f"{made.candles} candles and {made.nav_buckets} NAV buckets derived"
+    )

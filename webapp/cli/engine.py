@@ -1,7 +1,6 @@
 """`flask engine`: the trading process."""
 
 import signal
-from collections.abc import Mapping
 from threading import Event, Thread
 
 import click
@@ -13,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from webapp import logs
 from webapp.config import Config
-from webapp.domain.strategies import Strategy, get_strategy
+from webapp.domain.strategies import deal
 from webapp.engine.desk_hand import DeskHand
 from webapp.engine.runner import Runner
 from webapp.engine.schedule import Every, staggered
@@ -27,19 +26,13 @@ log = structlog.stdlib.get_logger("engine")
 engine = AppGroup("engine", help="The trading process: quotes, cycles, snapshots, automatic halts.")
 
 
-def strategies_of(config: Config) -> dict[str, Strategy]:
-    """The strategy of each symbol: the configured ones dealt in turn."""
-    names = config.strategies
-    return {symbol: get_strategy(names[number % len(names)]) for number, symbol in enumerate(config.symbols)}
-
-
 @engine.command("run")
 def run() -> None:
     """Run until SIGTERM or Ctrl-C. A second engine stands by and takes over when the first one is gone."""
     config: Config = current_app.config["PAPERDESK"]
     logs.configure(config.log_level)
     database = make_engine(config, ENGINE_LIMITS, "engine", size=3)
-    runner = Runner(database, _hand(config, strategies_of(config)), feed_name=config.feed)
+    runner = Runner(database, _hand(config), feed_name=config.feed)
     runner.extra.append((Every(SMOKE_EVERY_SECONDS, offset=5.0), lambda: _smoke_in_background(database, config)))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: runner.stopping.set())
@@ -51,7 +44,7 @@ def run() -> None:
 def once() -> None:
     """One pass: take quotes, run a cycle of each symbol, let time pass, look for reasons to halt."""
     config: Config = current_app.config["PAPERDESK"]
-    hand = _hand(config, strategies_of(config))
+    hand = _hand(config)
     with make_engine(config, ENGINE_LIMITS, "engine").connect() as connection, Session(bind=connection) as session:
         if leadership.take(session, "once") is None:
             raise click.ClickException("another engine leads; it does all of this already")
@@ -67,7 +60,8 @@ def once() -> None:
         raise click.ClickException(done.last_error or "an act was refused")
 
 
-def _hand(config: Config, strategies: Mapping[str, Strategy]) -> DeskHand:
+def _hand(config: Config) -> DeskHand:
+    strategies = deal(config.strategies, config.symbols)
     return DeskHand(open_feed(config), strategies, staggered(config.symbols, config.cycle_seconds))
 
 

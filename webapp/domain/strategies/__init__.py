@@ -1,6 +1,6 @@
 """The strategies the desk can run, by name."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from webapp.domain.errors import BadInput
 from webapp.domain.strategies.mean_reversion import MeanReversion
@@ -18,4 +18,9 @@ def get_strategy(name: str) -> Strategy:
         raise BadInput("strategy", f"must be one of {', '.join(STRATEGIES)}") from None
 
 
-__all__ = ["STRATEGIES", "Strategy", "get_strategy"]
+def deal(names: Sequence[str], symbols: Sequence[str]) -> dict[str, Strategy]:
+    """The strategy of each symbol: the named ones dealt in turn, as cards are. Raises :class:`BadInput`."""
+    return {symbol: get_strategy(names[number % len(names)]) for number, symbol in enumerate(symbols)}
+
+
+__all__ = ["STRATEGIES", "Strategy", "deal", "get_strategy"]

@@ -1,0 +1,179 @@
+"""Deriving every companion row and rollup anew from the nine tables.
+
+This is how a database that another program filled is adopted, and how a damaged cache is mended. Fills are the truth:
+positions, exact costs, cash and NAV follow from them. What is history (orders, fills, events) is never changed.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from sqlalchemy import select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from webapp.domain.book import Book
+from webapp.domain.ids import TimeOrderedIds
+from webapp.domain.money import CONTEXT, quantise
+from webapp.domain.positions import Position as Holding
+from webapp.models import Account, PortfolioSnapshot, Position
+from webapp.services import audit, rollups
+from webapp.services.books import book_of, fold
+from webapp.services.journal import write_account, write_positions
+from webapp.services.policy import current
+from webapp.services.transaction import database_now, enter_gate, transaction
+
+CENT = Decimal("0.01")
+CLOSE_ENOUGH = Decimal("0.01")
+"""USDC by which another program's cash may differ from ours for the same fills, because it rounds at each of them."""
+
+_MARKS = """
+SELECT s.symbol, coalesce(t.mid_price, p.mark_price, f.fill_price, 0) AS mark
+FROM unnest(CAST(:symbols AS text[])) AS s(symbol)
+LEFT JOIN positions p USING (symbol)
+LEFT JOIN LATERAL (SELECT mid_price FROM market_ticks WHERE symbol = s.symbol
+                   ORDER BY event_at DESC, tick_id DESC LIMIT 1) t ON true
+LEFT JOIN LATERAL (SELECT fill_price FROM fills WHERE symbol = s.symbol
+                   ORDER BY filled_at DESC, fill_id DESC LIMIT 1) f ON true
+"""
+_FIRST_SNAPSHOT = """
+SELECT s.cash + coalesce((SELECT sum(CASE side WHEN 'buy' THEN qty ELSE -qty END * fill_price + fee)
+                          FROM fills WHERE filled_at <= s.captured_at), 0) AS starting_cash
+FROM portfolio_snapshots s ORDER BY s.captured_at, s.snapshot_id LIMIT 1
+"""
+_LAST_SNAPSHOT = """
+SELECT nav, cash, realized_pnl, unrealized_pnl
+FROM portfolio_snapshots ORDER BY captured_at DESC, snapshot_id DESC LIMIT 1
+"""
+_PEAK = """
+SELECT max(nav) FROM portfolio_snapshots WHERE captured_at >= coalesce(
+  (SELECT max(created_at) FROM kill_switch_events WHERE NOT enabled), '-infinity')
+"""
+# An order's states as far as its row and its fills tell; who moved it, and when exactly, is not known.
+_TRANSITIONS = """
+INSERT INTO order_transitions (transition_id, order_id, from_status, to_status, actor, reason, created_at)
+SELECT gen_random_uuid(), o.order_id, step.before, step.after, 'adopted', step.reason, step.at
+FROM orders o
+LEFT JOIN LATERAL (SELECT max(filled_at) AS at FROM fills WHERE order_id = o.order_id) f ON true
+CROSS JOIN LATERAL (VALUES
+  (1, NULL, 'proposed', NULL, o.created_at),
+  (2, 'proposed', 'rejected', o.risk_reason, o.created_at),
+  (3, 'proposed', 'approved', NULL, o.created_at),
+  (4, 'approved', 'executed', NULL, greatest(f.at, o.created_at)),
+  (5, 'approved', 'canceled', NULL, greatest(f.at, o.created_at))
+) AS step(number, before, after, reason, at)
+WHERE NOT EXISTS (SELECT FROM order_transitions t WHERE t.order_id = o.order_id)
+  AND (step.number = 1
+    OR (step.number = 2 AND o.status = 'rejected')
+    OR (step.number = 3 AND o.status IN ('approved', 'executed', 'canceled'))
+    OR (step.number = 4 AND o.status = 'executed')
+    OR (step.number = 5 AND o.status = 'canceled'))
+ORDER BY o.created_at, o.order_id, step.number
+"""
+_CYCLES = """
+INSERT INTO cycles (cycle_id, symbol, trigger_source, actor, outcome, order_id, signal_id, policy_version, reason,
+  created_at)
+SELECT DISTINCT ON (o.cycle_id) o.cycle_id, o.symbol, 'adopted', 'adopted',
+  CASE o.status WHEN 'executed' THEN 'executed' WHEN 'rejected' THEN 'blocked' ELSE 'resting' END,
+  o.order_id, o.signal_id, 1, o.risk_reason, o.created_at
+FROM orders o WHERE NOT EXISTS (SELECT FROM cycles c WHERE c.cycle_id = o.cycle_id)
+ORDER BY o.cycle_id, o.created_at, o.order_id
+"""
+# Latched: a rebuild may find that the desk is halted, never that it is not.
+_SWITCH = """
+INSERT INTO kill_switch (id, enabled, reason, actor, event_id, changed_at)
+SELECT 1, enabled, reason, actor, event_id, created_at FROM kill_switch_events
+ORDER BY created_at DESC, event_id DESC LIMIT 1
+ON CONFLICT (id) DO UPDATE SET enabled = true, reason = excluded.reason, actor = excluded.actor,
+  event_id = excluded.event_id, changed_at = excluded.changed_at
+WHERE excluded.enabled AND NOT kill_switch.enabled
+"""
+
+
+@dataclass(frozen=True)
+class Rebuilt:
+    """What a rebuild read and made."""
+
+    fills: int
+    symbols: int
+    starting_cash: Decimal
+    nav: Decimal
+    transitions: int
+    cycles: int
+    chained: int
+    candles: int
+    nav_buckets: int
+
+
+def rebuild(session: Session, now: datetime | None = None) -> Rebuilt:
+    """Derive the companions anew, in one transaction that holds the book's lock.
+
+    Raises :class:`OutOfRange` when the fills make amounts that the schema cannot hold, :class:`NotFound` when there is
+    no policy.
+    """
+    with transaction(session):
+        enter_gate(session)
+        at = database_now(session) if now is None else now
+        _open_account(session, at)
+        session.execute(text("SELECT FROM account FOR UPDATE"))
+        holdings, fills = fold(session)
+        book = book_of(_marked(session, holdings), _starting_cash(session, holdings))
+        peak = session.execute(text(_PEAK)).scalar_one()
+        book.peak_nav = max(quantise(book.nav, "nav"), peak if peak is not None else book.starting_cash)
+        _store(session, book, at)
+        transitions = _rows(session, _TRANSITIONS)
+        cycles = _rows(session, _CYCLES)
+        _rows(session, _SWITCH)
+        chained = audit.adopt(session)
+        buckets = rollups.rebuild(session)
+    return Rebuilt(
+        fills, len(holdings), book.starting_cash, quantise(book.nav), transitions, cycles, chained, buckets.candles,
+        buckets.nav_buckets,
+    )  # fmt: skip
+
+
+def _rows(session: Session, statement: str) -> int:
+    """How many rows the statement wrote."""
+    return int(session.execute(text(statement)).rowcount)  # type: ignore[attr-defined]  # an INSERT gives a CursorResult
+
+
+def _open_account(session: Session, at: datetime) -> None:
+    cash = current(session).policy.starting_cash
+    row = {"account_id": 1, "starting_cash": cash, "cash": cash, "fees_paid": 0, "last_nav": cash}
+    row |= {"peak_nav": cash, "peak_since": at}
+    session.execute(insert(Account).values(row).on_conflict_do_nothing())
+
+
+def _marked(session: Session, holdings: Mapping[str, Holding]) -> dict[str, Holding]:
+    """The holdings at the newest mid of each symbol, or the best price known; symbols without fills are flat."""
+    shown = session.execute(select(Position.symbol)).scalars()
+    symbols = sorted({*holdings, *shown})
+    marks = session.execute(text(_MARKS), {"symbols": symbols})
+    return {row.symbol: holdings.get(row.symbol, Holding(row.symbol)).marked(row.mark) for row in marks}
+
+
+def _starting_cash(session: Session, holdings: Mapping[str, Holding]) -> Decimal:
+    """The account's starting cash if the newest snapshot agrees with it; else what the first snapshot began with.
+
+    An account begins with whole cents; another program's rounding at each fill must not shift that.
+    """
+    stored: Decimal = session.execute(select(Account.starting_cash)).scalar_one()
+    last = session.execute(text(_LAST_SNAPSHOT)).one_or_none()
+    if last is None or abs(book_of(dict(holdings), stored).cash - last.cash) <= CLOSE_ENOUGH:
+        return stored
+    first: Decimal = session.execute(text(_FIRST_SNAPSHOT)).scalar_one()
+    return CONTEXT.quantize(first, CENT)
+
+
+def _store(session: Session, book: Book, at: datetime) -> None:
+    """Positions, exact costs and the account; and a snapshot, if the newest one does not say what the fills say."""
+    symbols = set(book.positions)
+    session.execute(text("DELETE FROM position_costs WHERE symbol <> ALL(:symbols)"), {"symbols": sorted(symbols)})
+    write_positions(session, list(book.positions.values()), symbols, at)
+    write_account(session, book, at)
+    value = book.valuation()
+    last = session.execute(text(_LAST_SNAPSHOT)).one_or_none()
+    if last is not None and tuple(last) != tuple(vars(value).values()):
+        row = {"snapshot_id": TimeOrderedIds(b"rebuild").next(at), "captured_at": at, **vars(value)}
+        session.execute(insert(PortfolioSnapshot).values(row))
