@@ -30,6 +30,7 @@ PLACEHOLDERS: Final = {
     "to": "2026-02-01",
 }
 LABELS: Final = {"from": "From (UTC)", "to": "Before (UTC)", "status": "Status", "rule": "Rule", "action": "Action"}
+FIELD_ORDER: Final = ("symbol", "side", "status", "action", "rule", "cycle_id", "from", "to")
 Around = Callable[[list[Any]], Mapping[str, Any]]
 
 
@@ -142,7 +143,8 @@ def _older(page: ListPage, key: tuple[Any, ...] | None) -> str | None:
 
 
 def _fields(listing: Listing) -> list[tuple[str, str, str]]:
-    return [(name, LABELS.get(name) or column(name).label, PLACEHOLDERS.get(name, "")) for name in listing.filters]
+    names = sorted(listing.filters, key=FIELD_ORDER.index)
+    return [(name, LABELS.get(name) or column(name).label, PLACEHOLDERS.get(name, "")) for name in names]
 
 
 def _choices(listing: Listing) -> dict[str, list[tuple[str, str]]]:

@@ -10,7 +10,7 @@ from webapp.web import assets, auth, cells, errors, filters, headers
 THEMES: Final = ("system", "light", "dark")
 STYLESHEETS: Final = tuple(
     f"css/{name}.css"
-    for name in ("tokens", "base", "layout", "card", "table", "badge", "button", "form", "flash", "pager")
+    for name in ("tokens", "base", "layout", "card", "table", "badge", "button", "form", "flash", "pager", "story")
 )
 SECTIONS: Final = (
     ("Desk", (("/", "Overview"), ("/portfolio/", "Portfolio"), ("/positions/", "Positions"), ("/market/", "Market"))),

@@ -68,7 +68,9 @@ DRAW: Final[dict[str, Callable[[Any], object]]] = {
     "signed": _tone_span,
     "fee": filters.fee,
     "int": lambda value: filters.number(value, 0),
+    "reason": filters.in_words,
     "text": str,
+    "word": str,
 }
 
 
@@ -88,7 +90,14 @@ def exact_text(value: Any) -> str:
     return format(value, "f") if isinstance(value, Decimal) else str(value)
 
 
-def cell(name: str, value: Any, href: str | None = None, content: object = None, kind: str | None = None) -> Markup:
+def cell(
+    name: str,
+    value: Any,
+    href: str | None = None,
+    content: object = None,
+    kind: str | None = None,
+    label: str | None = None,
+) -> Markup:
     """One `<td>`; `content` replaces what is shown and leaves `data-value` exact, `href` makes it a link."""
     heading: Column = column(name)
     shown = draw(value, kind or heading.kind) if content is None else content
@@ -96,7 +105,7 @@ def cell(name: str, value: Any, href: str | None = None, content: object = None,
         shown = Markup('<a href="{}">{}</a>').format(href, shown)
     exact = "" if isinstance(value, (dict, list)) else exact_text(value)
     return Markup('<td data-col="{}" data-label="{}" class="{}" data-value="{}">{}</td>').format(
-        name, heading.label, f"is-{kind or heading.kind}", exact, escape(shown)
+        name, label or heading.label, f"is-{kind or heading.kind}", exact, escape(shown)
     )
 
 

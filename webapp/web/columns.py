@@ -88,16 +88,16 @@ _WORDS = {
     "details": ("In words", "text"),
     "limits": ("Limits", "text"),
     "difference": ("What changed", "text"),
-    "reason": ("Reason", "text"),
-    "actor": ("By", "text"),
-    "trigger_source": ("Trigger", "text"),
-    "strategy": ("Strategy", "text"),
+    "reason": ("Reason", "reason"),
+    "actor": ("By", "word"),
+    "trigger_source": ("Trigger", "word"),
+    "strategy": ("Strategy", "word"),
     "wallet_check": ("Wallet", "text"),
     "tx_simulation": ("Simulation", "text"),
     "from_status": ("From", "status"),
     "to_status": ("To", "status"),
-    "process": ("Process", "text"),
-    "host": ("Host", "text"),
+    "process": ("Process", "word"),
+    "host": ("Host", "word"),
 }
 
 COLUMNS: Final[dict[str, Column]] = {

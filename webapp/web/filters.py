@@ -152,6 +152,11 @@ def words(value: str) -> str:
     return value.replace("_", " ").lower().capitalize()
 
 
+def in_words(text: str) -> str:
+    """A reason: codes such as MAX_DRAWDOWN become words, sentences stay as they were written."""
+    return words(text) if text.isupper() and " " not in text else text
+
+
 def plainly(value: object) -> str:
     """Any value of a JSON document as a reader says it."""
     if value is None:
@@ -226,6 +231,6 @@ def install(app: Flask) -> None:
         short,
         words,
     )
-    own += (plainly, sentence, decimal, measure, moment, size, times)
+    own += (in_words, plainly, sentence, decimal, measure, moment, size, times)
     app.jinja_env.filters.update({function.__name__: function for function in own})
     app.jinja_env.globals["page_now"] = page_now
