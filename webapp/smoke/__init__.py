@@ -1,0 +1,1 @@
+"""Operational checks against a Solana node. Nothing here knows the paper books."""
