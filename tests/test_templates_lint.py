@@ -12,7 +12,7 @@ SCRIPTS = sorted((ROOT / "static/js").rglob("*.js"))
 TRAPS = {
     "a trigger filter needs eval; without it htmx fires always": r"""hx-trigger=(["'])[^"']*\[""",
     "hx-on needs eval; without it nothing happens": r"\bhx-on[:\-=]",
-    "computed values need eval; without it htmx sends none": r"""hx-(vals|headers|vars|request)=(["'])\s*(js|javascript):""",
+    "computed values need eval; without it none go": r"""hx-(vals|headers|vars|request)=(["'])\s*(js|javascript):""",
     "a morph with options needs eval; without it htmx swaps plainly": r"""hx-swap=(["'])[^"']*morph:\s*\{""",
     "the policy drops inline styles": r"<style\b|\sstyle\s*=",
     "the policy drops inline scripts": r"<script(?![^>]*\ssrc=)[^>]*>",
@@ -24,7 +24,7 @@ TRAPS = {
 }
 SCRIPT_TRAPS = {
     "the policy forbids eval": r"\beval\s*\(|new\s+Function\s*\(|set(Timeout|Interval)\s*\(\s*['\"`]",
-    "HTML from text is how stored text becomes a script": r"\.(innerHTML|outerHTML)\s*=|insertAdjacentHTML|document\.write",
+    "HTML from text makes a script of stored text": r"\.(innerHTML|outerHTML)\s*=|insertAdjacentHTML|document\.write",
     "nothing but our own server is asked": r"['\"`]https?://(?!www\.w3\.org/)",
 }
 

@@ -148,7 +148,7 @@ class Config(BaseSettings):
 
     @classmethod
     def read(cls) -> Self:
-        """The settings as the environment (and a file ``.env`` beside the code) has them. Raises :class:`ConfigError`."""
+        """The settings of the environment and of the file ``.env``, if there is one. Raises :class:`ConfigError`."""
         try:
             return cls()
         except ValidationError as error:
@@ -158,7 +158,7 @@ class Config(BaseSettings):
 
     @classmethod
     def from_env(cls) -> Self:
-        """The settings of this process, which must have a key if it is to serve browsers. Raises :class:`ConfigError`."""
+        """The settings of this process, with a key if it is to serve browsers. Raises :class:`ConfigError`."""
         config = cls.read()
         if config.secret_key is None and not config.command:
             raise ConfigError("SECRET_KEY: must be set, for example to the output of: openssl rand -hex 32")

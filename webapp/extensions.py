@@ -25,7 +25,7 @@ login = LoginManager()
 
 @dataclass(frozen=True)
 class Limits:
-    """How long the database lets one connection work, wait for a lock, or idle inside a transaction; ms, 0 = for ever."""
+    """How long the database lets a connection work, wait for a lock, or idle in a transaction: ms, 0 is for ever."""
 
     statement_ms: int
     lock_ms: int
