@@ -29,14 +29,17 @@ def run() -> None:
     click.echo(said)
 
 
-@smoke.command("node", short_help="Be a local test chain until stopped.")
+@smoke.command("node", short_help="Be a local test chain until stopped.", with_appcontext=False)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
 @click.option("--port", type=click.IntRange(1, 65535), default=8899, show_default=True)
 def node(host: str, port: int) -> None:
     """Serve Solana's JSON-RPC in front of LiteSVM: set SOLANA_RPC_URL to the address it prints. Nothing is kept."""
     from webapp.smoke.localnode import LocalNode
 
-    server = LocalNode(host, port)
+    try:
+        server = LocalNode(host, port)
+    except OSError as error:
+        raise click.ClickException(f"cannot listen on {host}:{port}: {error.strerror or error}") from None
     for number in (signal.SIGTERM, signal.SIGINT):
         # shutdown() waits for the loop, which a signal handler interrupts: it must come from another thread.
         signal.signal(number, lambda *_: Thread(target=server.shutdown).start())
