@@ -13,6 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
+PATIENCE = (1.0, 2.0, 5.0, 10.0)
+"""Seconds before a program that died is started again: the first time, the second, ... and then always the last."""
+STEADY_SECONDS = 60
+"""A program that ran this long before it died begins again at the first patience."""
 TAIL_LINES = 30
 STOP_SECONDS = 12
 """How long a process may take to end cleanly: a little more than gunicorn gives its last answers."""
@@ -42,9 +46,13 @@ class Child:
     log: Path | None = None
     keep_open: Sequence[int] = ()
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+    started: float = 0.0
+    deaths: int = 0
+    again_at: float | None = None
 
     def start(self) -> None:
         """Start, or start again. Output goes to the log, or to the terminal when there is none."""
+        self.started, self.again_at = time.monotonic(), None
         if self.log is not None:
             self.log.parent.mkdir(parents=True, exist_ok=True)
         output = self.log.open("ab") if self.log else None
@@ -66,6 +74,15 @@ class Child:
     def ended(self) -> int | None:
         """Its exit status, negative for a signal; None while it runs."""
         return self.process.poll() if self.process else None
+
+    def pause_before_restart(self) -> float:
+        """Seconds to wait, more after each death in a row; counts this one."""
+        if time.monotonic() - self.started > STEADY_SECONDS:
+            self.deaths = 0
+        pause = PATIENCE[min(self.deaths, len(PATIENCE) - 1)]
+        self.deaths += 1
+        self.again_at = time.monotonic() + pause
+        return pause
 
     def why(self) -> str:
         """How it ended and its last words."""

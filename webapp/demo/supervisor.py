@@ -19,10 +19,6 @@ from webapp.demo.kept import Kept, secrets_of
 from webapp.demo.processes import Child, stop
 
 READY_SECONDS = 60
-PATIENCE = (1.0, 2.0, 5.0, 10.0)
-"""Seconds before a program that died is started again: the first time, the second, ... and then always the last."""
-STEADY_SECONDS = 60
-"""A program that ran this long before it died begins again at the first patience."""
 
 
 class Ended(BaseException):
@@ -138,8 +134,6 @@ class Demo:
 
     def _watch(self) -> None:
         """Until a signal: start again what died, except the web server, without which there is no demo."""
-        deaths = dict.fromkeys((child.name for child in self.children), 0)
-        started = dict.fromkeys(deaths, time.monotonic())
         while True:
             time.sleep(0.2)
             for child in self.children:
@@ -147,14 +141,12 @@ class Demo:
                     continue
                 if child.name == "web":
                     raise Failed(f"the web server ended, {child.why()}; its log is {child.log}")
-                if time.monotonic() - started[child.name] > STEADY_SECONDS:
-                    deaths[child.name] = 0
-                pause = PATIENCE[min(deaths[child.name], len(PATIENCE) - 1)]
-                click.echo(f"the {child.name} ended, {child.why()}; starting it again in {pause:g} s", err=True)
-                time.sleep(pause)
-                deaths[child.name] += 1
-                started[child.name] = time.monotonic()
-                child.start()
+                if child.again_at is None:
+                    why = child.why()
+                    pause = child.pause_before_restart()
+                    click.echo(f"the {child.name} ended, {why}; starting it again in {pause:g} s", err=True)
+                elif time.monotonic() >= child.again_at:
+                    child.start()
 
     def _tell(self, kept: Kept) -> None:
         names = [child.name for child in self.children]
