@@ -12,9 +12,9 @@ from webapp.extensions import csrf
 def install(app: APIFlask) -> None:
     """Put /v1 on the app. Importing a file of calls declares them, so that happens before the blueprint is used."""
     # Here, not above: only a web application needs the calls, and they need the whole rest of the desk.
-    from webapp.api import calls, desk, docs, errors, kill_switch, lists, market, openapi, policy, trading
+    from webapp.api import calls, desk, docs, errors, kill_switch, lists, market, openapi, policy, smoke_runs, trading
 
-    _ = (desk, docs, kill_switch, lists, market, policy, trading)
+    _ = (desk, docs, kill_switch, lists, market, policy, smoke_runs, trading)
     errors.install(app)
     csrf.exempt(calls.bp)
     calls.install(app)

@@ -15,16 +15,17 @@ from pydantic import BaseModel, ValidationError
 from werkzeug.exceptions import InternalServerError, UnsupportedMediaType
 
 from webapp.api import wire
-from webapp.api.errors import Forbidden, Unauthorized
+from webapp.api.errors import Forbidden, Unauthorized, answer_error
 from webapp.domain.errors import BadInput
 from webapp.extensions import db
 from webapp.queries.timeline import Listing
 from webapp.services import access
 
 bp = Blueprint("api", __name__, url_prefix="/v1")
+bp.register_error_handler(Exception, answer_error)
 
-SMALL_BODY = 64 * 1024
-"""Bytes; a cycle with a talkative payload has a few thousand."""
+SMALL_BODY = 1024 * 1024
+"""Bytes; far more than any call needs, so that what is wrong with a body can be said rather than that it is large."""
 
 
 @dataclass(frozen=True)

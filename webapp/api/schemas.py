@@ -5,6 +5,7 @@ Amounts may be JSON strings or JSON numbers; either way the exact text counts, n
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from decimal import Decimal
@@ -25,6 +26,8 @@ KEY = r"[!-~]{1,200}"
 MAX_TICKS = 10_000
 MAX_REASON = 500
 MAX_TRIGGER = 64
+MAX_PAYLOAD = 16 * 1024
+"""Bytes of JSON: it is stored with every signal and shown on its page."""
 CONFIDENCE_DIGITS = 5
 """Decimals of a confidence, as stored: NUMERIC(6,5)."""
 
@@ -87,6 +90,13 @@ def _line(value: str) -> str:
     return value
 
 
+def _payload(value: dict[str, Any]) -> dict[str, Any]:
+    plain: dict[str, Any] = plain_numbers(value)
+    if len(json.dumps(plain, ensure_ascii=False).encode()) > MAX_PAYLOAD:
+        raise ValueError(f"must not be longer than {MAX_PAYLOAD:,} bytes of JSON")
+    return plain
+
+
 def plain_numbers(value: Any) -> Any:
     """A free-form payload with ordinary numbers: it explains, nothing is computed from it."""
     if isinstance(value, Number):
@@ -124,6 +134,7 @@ Key = Annotated[
     AfterValidator(_key),
     WithJsonSchema({"type": "string", "pattern": f"^{KEY}$", "examples": ["bot-7-2026-01-31T09:30"]}),
 ]
+Payload = Annotated[dict[str, Any], AfterValidator(_payload)]
 Trigger = Annotated[str, Field(min_length=1, max_length=MAX_TRIGGER), AfterValidator(_line)]
 Reason = Annotated[str, Field(max_length=MAX_REASON)]
 
@@ -141,7 +152,7 @@ class ProposalIn(Body):
     qty: Quantity
     limit_price: Price | None = None
     confidence: Confidence
-    payload: dict[str, Any] = Field(default={}, description="Why: stored with the signal, shown on its page.")
+    payload: Payload = Field(default={}, description="Why: stored with the signal, shown on its page.")
     expected_loss: Loss | None = None
 
 

@@ -9,7 +9,7 @@ from flask import Response, current_app, g
 
 from webapp.api import answers, wire
 from webapp.api.calls import call
-from webapp.api.schemas import CancelIn, CheckIn, CycleIn, ProposalIn, plain_numbers
+from webapp.api.schemas import CancelIn, CheckIn, CycleIn, ProposalIn
 from webapp.api.wire import answer
 from webapp.domain.errors import NotFound
 from webapp.domain.orders import Proposal, Side
@@ -112,7 +112,7 @@ def _proposal(given: ProposalIn) -> Proposal:
         limit_price=given.limit_price,
         confidence=given.confidence,
         expected_loss=given.expected_loss,
-        payload=plain_numbers(given.payload),
+        payload=given.payload,
     )
 
 

@@ -71,8 +71,8 @@ RULE_CODES = (
     "INSUFFICIENT_CASH",
     "SHORT_NOT_ALLOWED",
 )
-RULES = (*RULE_CODES, "ALL_RULES")
-"""What a risk event's `rule` may be: `ALL_RULES` is the event of an order that every rule let pass."""
+RULES = (*RULE_CODES, "ALL_RULES", "PRICE_ANOMALY")
+"""What a risk event's `rule` may be: also that every rule let an order pass, and that the price had just jumped."""
 
 ANY: tuple[str, ...] = ()
 EXPORT_CHUNK = 1000
