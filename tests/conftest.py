@@ -5,9 +5,12 @@
 """
 
 import os
+import shutil
+import signal
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -134,6 +137,16 @@ def session(engine: Engine) -> Iterator[Session]:
     """A plain session; what it commits is there for everybody, as in life."""
     with Session(engine) as session:
         yield session
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """A folder for an embedded server: a short path, because of its socket, that the server's account can reach."""
+    folder = Path(tempfile.mkdtemp(prefix="pd-"))
+    yield folder
+    with suppress(OSError):
+        os.kill(int((folder / "postgres/postmaster.pid").read_text().split()[0]), signal.SIGQUIT)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture

@@ -3,12 +3,22 @@
 import os
 import re
 import shutil
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PASSWORD = "correct horse battery staple"
 """Of everybody who logs in in a test."""
+
+
+def eventually(true: Callable[[], bool], seconds: float = 15) -> bool:
+    """Whether it came true in time."""
+    deadline = time.monotonic() + seconds
+    while not true() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return true()
 
 
 def chromium() -> dict[str, Any] | None:

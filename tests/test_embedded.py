@@ -5,11 +5,9 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import psycopg2
@@ -17,12 +15,14 @@ import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
+from tests.support import eventually
 from webapp import embedded
 from webapp.config import ROOT
 
 USER = """
 import sys
 from pathlib import Path
+from tests.support import eventually
 from webapp import embedded
 handle = embedded.acquire(Path(sys.argv[1]))
 print(handle.url, flush=True)
@@ -50,17 +50,6 @@ class User:
 
 
 @pytest.fixture
-def home() -> Iterator[Path]:
-    """Short, unlike pytest's own folders, because a socket lives in it; and reachable for the server's account."""
-    folder = Path(tempfile.mkdtemp(prefix="pd-"))
-    yield folder
-    with suppress(OSError):
-        pid = int((folder / "postgres/postmaster.pid").read_text().split()[0])
-        os.kill(pid, signal.SIGQUIT)
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-@pytest.fixture
 def user(home: Path) -> Iterator[Callable[[], User]]:
     users: list[User] = []
 
@@ -75,13 +64,6 @@ def user(home: Path) -> Iterator[Callable[[], User]]:
 
 def running(home: Path) -> bool:
     return embedded.Cluster(home).running()
-
-
-def eventually(true: Callable[[], bool], seconds: float = 15) -> bool:
-    deadline = time.monotonic() + seconds
-    while not true() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return true()
 
 
 def ask(url: str, question: str) -> object:
