@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -12,6 +12,7 @@ from sqlalchemy import RowMapping, text
 from sqlalchemy.orm import Session
 
 from webapp.domain.drawdown import DAY, HOUR, MINUTE
+from webapp.domain.money import exact
 
 CANDLES = 240
 """Candles drawn at most: beyond that a body is thinner than a pixel."""
@@ -61,6 +62,11 @@ _CANDLES = text("""
     GROUP BY 1 ORDER BY 1
 """)
 
+_NEWEST_TICK = text("""
+    SELECT clock_timestamp() AS now,
+           (SELECT tick_id FROM market_ticks ORDER BY event_at DESC, tick_id DESC LIMIT 1) AS tick_id
+""")
+
 _LAST_CANDLE = text("""
     SELECT bucket_at FROM candles WHERE symbol = :symbol AND width_seconds = :base ORDER BY bucket_at DESC LIMIT 1
 """)
@@ -79,6 +85,12 @@ class LatestQuote:
     day_ticks: int
     late_24h: int
 
+    @property
+    @exact
+    def day_change(self) -> Decimal | None:
+        """How far the mid has come since the first quote of its UTC day, as a ratio."""
+        return None if not self.day_open else self.tick["mid_price"] / self.day_open - 1
+
 
 @dataclass(frozen=True, slots=True)
 class Candle:
@@ -92,14 +104,17 @@ class Candle:
     ticks: int
 
 
-def newest_quotes(session: Session, stale_after: timedelta, now: datetime | None = None) -> list[LatestQuote]:
+def newest_quotes(
+    session: Session, stale_after: timedelta, now: datetime | None = None, *, late: bool = True
+) -> list[LatestQuote]:
     """One row a symbol that ever had a quote; the cost grows with the symbols, not with the ticks.
 
-    Late arrivals of the last 24 hours are counted among the newest LATE_LOOKED_AT late ones.
+    `late`: count the late arrivals of the last 24 hours too (among the newest LATE_LOOKED_AT late ones).
     """
-    late = {row.symbol: row.late for row in session.execute(_LATE, {"most": LATE_LOOKED_AT})}
+    counted = session.execute(_LATE, {"most": LATE_LOOKED_AT}) if late else ()
+    late_by_symbol = {row.symbol: row.late for row in counted}
     rows = session.execute(_NEWEST).mappings()
-    return [_latest(row, stale_after, now or row["now"], late.get(row["symbol"], 0)) for row in rows]
+    return [_latest(row, stale_after, now or row["now"], late_by_symbol.get(row["symbol"], 0)) for row in rows]
 
 
 def _latest(row: RowMapping, stale_after: timedelta, now: datetime, late: int) -> LatestQuote:
@@ -126,14 +141,7 @@ def candles(
     return [Candle(*row) for row in session.execute(_CANDLES, bounds)]
 
 
-def newest_tick_at(session: Session) -> tuple[datetime | None, object]:
-    """Time and id of the quote that came last by its own time: what a live block compares."""
-    row = session.execute(
-        text("SELECT event_at, tick_id FROM market_ticks ORDER BY event_at DESC, tick_id DESC LIMIT 1")
-    ).one_or_none()
-    return (None, None) if row is None else (row.event_at, row.tick_id)
-
-
-def listed(quotes: Sequence[LatestQuote]) -> list[str]:
-    """The symbols of these quotes, as the pages offer them."""
-    return [str(quote.tick["symbol"]) for quote in quotes]
+def newest_tick(session: Session) -> tuple[datetime, object]:
+    """The database's clock and the id of the quote that is newest by its own time: what a live block compares."""
+    row = session.execute(_NEWEST_TICK).one()
+    return row.now, row.tick_id

@@ -17,7 +17,9 @@ from webapp.queries.portfolio import Column, columns
 
 SPARK_HOURS = 24
 SPARK_SECONDS = 900
-CYCLES = 8
+NEWEST_CYCLES = 3
+ACTED_CYCLES = 6
+LOOKED_BACK = 1_000
 
 # Trades are counted as the gate counts them: orders it let through. The cap keeps the count cheap on any desk.
 _DESK = text("""
@@ -64,17 +66,36 @@ _HOLDINGS = text("""
     FROM positions WHERE qty <> 0 ORDER BY abs(qty * mark_price) DESC, symbol
 """)
 
+# Most cycles decide nothing. The list is the very newest ones and, from the recent past, those that led to an order;
+# looking back has an end, so a strategy that stays silent for a year costs no more than a busy one.
 _CYCLES = text("""
+    WITH recent AS (
+        SELECT *, row_number() OVER newest AS place,
+               count(*) FILTER (WHERE outcome <> 'no_signal') OVER newest AS acted
+        FROM (SELECT * FROM cycles ORDER BY created_at DESC, cycle_id DESC LIMIT :back) AS looked_at
+        WINDOW newest AS (ORDER BY created_at DESC, cycle_id DESC)
+    )
     SELECT cycle.cycle_id, cycle.symbol, cycle.trigger_source, cycle.strategy, cycle.actor, cycle.outcome, cycle.reason,
            cycle.created_at, cycle.order_id, orders.side, orders.qty, orders.limit_price, orders.status,
-           orders.risk_reason, filled.qty AS filled_qty, filled.price AS filled_price
-    FROM (SELECT * FROM cycles ORDER BY created_at DESC, cycle_id DESC LIMIT :most) AS cycle
+           orders.risk_reason, filled.qty AS filled_qty, filled.price AS filled_price, refused.sentence
+    FROM recent AS cycle
     LEFT JOIN orders ON orders.order_id = cycle.order_id
+    LEFT JOIN LATERAL (
+        SELECT details ->> 'sentence' AS sentence FROM risk_events
+        WHERE risk_events.order_id = cycle.order_id AND action = 'blocked' AND rule = orders.risk_reason LIMIT 1
+    ) AS refused ON true
     LEFT JOIN LATERAL (
         SELECT sum(fills.qty) AS qty, round(sum(fills.qty * fill_price) / sum(fills.qty), 8) AS price
         FROM fills WHERE fills.order_id = cycle.order_id
     ) AS filled ON true
+    WHERE cycle.place <= :newest OR (cycle.outcome <> 'no_signal' AND cycle.acted <= :acted)
     ORDER BY cycle.created_at DESC, cycle.cycle_id DESC
+""")
+
+_HOUR = text("""
+    SELECT outcome, count(*) AS cycles
+    FROM (SELECT outcome FROM cycles WHERE created_at > :since LIMIT 10001) AS hour
+    GROUP BY outcome
 """)
 
 
@@ -160,8 +181,14 @@ def holdings(session: Session) -> Sequence[RowMapping]:
 
 
 def last_cycles(session: Session) -> Sequence[RowMapping]:
-    """The newest cycles with the order each led to and what of it has filled (quantity, average price)."""
-    return session.execute(_CYCLES, {"most": CYCLES}).mappings().all()
+    """The newest cycles and the newest that led to an order, with that order and what of it has filled."""
+    bounds = {"newest": NEWEST_CYCLES, "acted": ACTED_CYCLES, "back": LOOKED_BACK}
+    return session.execute(_CYCLES, bounds).mappings().all()
+
+
+def last_hour(session: Session, now: datetime) -> dict[str, int]:
+    """Cycles of the last hour by outcome, counted up to 10,001."""
+    return {row.outcome: row.cycles for row in session.execute(_HOUR, {"since": now - timedelta(hours=1)})}
 
 
 def day_curve(session: Session, now: datetime) -> list[Column]:
@@ -200,16 +227,16 @@ def headroom(desk: Desk, book: Book, held: Sequence[RowMapping]) -> list[Verdict
     if policy is None:
         return []
     largest = max((abs(row["market_value"]) for row in held), default=ZERO)
-    name = held[0]["symbol"] if held else "nothing held"
+    name = held[0]["symbol"] if held else "none held"
     loss = max(-book.day_change, ZERO)
     rows = [
-        _used("MAX_POSITION_NOTIONAL", largest, policy.max_position_notional, f"Largest position: {name}"),
-        _used("MAX_GROSS_EXPOSURE", book.gross, policy.max_gross_exposure, "All positions without their signs"),
-        _used("MAX_OPEN_POSITIONS", Decimal(len(held)), Decimal(policy.max_open_positions), "Symbols held now"),
-        _used("MAX_DAILY_LOSS", loss, policy.max_daily_loss, "NAV at 00:00 UTC less NAV now"),
-        _used("MAX_DRAWDOWN", book.drawdown, policy.max_drawdown, "Highest NAV since the last release less NAV now"),
-        _used("MAX_TRADES_PER_HOUR", Decimal(desk.trades_hour), Decimal(policy.max_trades_per_hour), "Last 60 minutes"),
-        _used("MAX_TRADES_PER_DAY", Decimal(desk.trades_today), Decimal(policy.max_trades_per_day), "Since 00:00 UTC"),
+        _used("MAX_POSITION_NOTIONAL", largest, policy.max_position_notional, name),
+        _used("MAX_GROSS_EXPOSURE", book.gross, policy.max_gross_exposure, "all symbols"),
+        _used("MAX_OPEN_POSITIONS", Decimal(len(held)), Decimal(policy.max_open_positions), "symbols held"),
+        _used("MAX_DAILY_LOSS", loss, policy.max_daily_loss, "since 00:00 UTC"),
+        _used("MAX_DRAWDOWN", book.drawdown, policy.max_drawdown, "below the peak"),
+        _used("MAX_TRADES_PER_HOUR", Decimal(desk.trades_hour), Decimal(policy.max_trades_per_hour), "last 60 minutes"),
+        _used("MAX_TRADES_PER_DAY", Decimal(desk.trades_today), Decimal(policy.max_trades_per_day), "since 00:00 UTC"),
     ]
     return sorted(rows, key=lambda verdict: verdict.usage if verdict.usage is not None else Decimal(1), reverse=True)
 

@@ -10,7 +10,7 @@ from itertools import pairwise
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import Row, text
+from sqlalchemy import Row, RowMapping, text
 from sqlalchemy.orm import Session
 
 from webapp.domain.analytics import Point, Statistics, daily_closes, statistics
@@ -39,16 +39,21 @@ class Window:
     """What part of the history is meant: from `start` (included) to `end` (excluded).
 
     `opening` is the NAV in force at the start: the last snapshot before it, or the first one inside when there is none
-    before. `closing` is the last snapshot inside. `newest_at` is the last snapshot of the whole desk.
+    before. `closing` is the last snapshot inside. `newest` is the last snapshot of the whole desk.
     """
 
     name: str
     start: datetime
     end: datetime
     now: datetime
-    newest_at: datetime
+    newest: RowMapping
     opening: Point
     closing: Point
+
+    @property
+    def change(self) -> Decimal:
+        """What NAV did inside, in USDC."""
+        return self.closing[1] - self.opening[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +89,9 @@ class Performance:
 
 
 _ENDS = text("""
-    SELECT clock_timestamp() AS now,
-           (SELECT captured_at FROM portfolio_snapshots ORDER BY captured_at LIMIT 1) AS first_at,
-           (SELECT captured_at FROM portfolio_snapshots ORDER BY captured_at DESC LIMIT 1) AS newest_at
+    SELECT clock_timestamp() AS now, newest.*,
+           (SELECT captured_at FROM portfolio_snapshots ORDER BY captured_at LIMIT 1) AS first_at
+    FROM (SELECT * FROM portfolio_snapshots ORDER BY captured_at DESC, snapshot_id DESC LIMIT 1) AS newest
 """)
 
 _POINTS = text("""
@@ -138,20 +143,20 @@ def window(
     A named range ends now; on a desk whose last snapshot is older than the range is long, it ends at that snapshot,
     because an empty chart would say nothing.
     """
-    ends = session.execute(_ENDS).one()
-    if ends.newest_at is None:
+    ends = session.execute(_ENDS).mappings().one_or_none()
+    if ends is None:
         return None
-    now = now or ends.now
-    whole = (ends.first_at, max(now, ends.newest_at + _INSTANT))
+    now, first_at, newest_at = now or ends["now"], ends["first_at"], ends["captured_at"]
+    whole = (first_at, max(now, newest_at + _INSTANT))
     if start or end:
         name, start, end = "custom", max(start or whole[0], whole[0]), min(end or whole[1], whole[1])
     else:
-        start, end = _named(RANGES[name], ends.first_at, ends.newest_at, now)
+        start, end = _named(RANGES[name], first_at, newest_at, now)
     points = {row.which: (row.captured_at, row.nav) for row in session.execute(_POINTS, {"start": start, "end": end})}
     if "last" not in points:
         return None
     opening = points.get("before") or points["first"]
-    return Window(name, start, end, now, ends.newest_at, opening, points["last"])
+    return Window(name, start, end, now, ends, opening, points["last"])
 
 
 def _named(
