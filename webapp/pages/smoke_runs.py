@@ -10,6 +10,7 @@ from webapp.extensions import db
 from webapp.pages.lists import ListPage, install
 from webapp.pages.sparkline import line
 from webapp.queries import system
+from webapp.services import smoke
 from webapp.web.auth import current_actor, role
 from webapp.web.htmx import see_other
 
@@ -44,10 +45,9 @@ install(bp, ListPage("smoke_runs", "/smoke-runs", "smoke_runs", around))
 @role("operator")
 def create() -> Any:
     """Run the checks now; whatever comes of it is recorded."""
-    # Here, because the chain's library is large and nothing else in the web server needs it.
-    from webapp.services import smoke
-
-    row = smoke.run(db.session(), current_app.config["PAPERDESK"].solana_rpc_url, by=current_actor())
+    config = current_app.config["PAPERDESK"]
+    wallet = config.instance_path / "smoke-wallet.json"
+    row = smoke.run(db.session(), config.solana_rpc_url, by=current_actor(), wallet_file=wallet)
     passed = row["status"] == "passed"
     flash("The smoke run passed." if passed else "The smoke run failed; its row says why.", "good" if passed else "bad")
     return see_other(HOME)

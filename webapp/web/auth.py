@@ -5,7 +5,8 @@ from functools import wraps
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
-from flask import Flask, Response, abort, make_response, redirect, request
+from flask import Flask, abort, make_response, redirect, request
+from flask.sessions import SecureCookieSessionInterface
 from flask_login import UserMixin, current_user
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -23,6 +24,13 @@ class Person(UserMixin):  # type: ignore[misc]  # flask_login ships no types
         self.id = user_id
         self.name = name
         self.role = role
+
+
+class Sessions(SecureCookieSessionInterface):
+    """The session cookie, which behind https never travels without it."""
+
+    def get_cookie_secure(self, app: Flask) -> bool:
+        return request.is_secure or super().get_cookie_secure(app)
 
 
 def has_role(role: str) -> bool:
@@ -102,16 +110,5 @@ def install(app: Flask) -> None:
         return ask_to_log_in()
 
     app.before_request(gate)
-    app.after_request(_keep_secure)
+    app.session_interface = Sessions()
     app.jinja_env.globals.update(has_role=has_role)
-
-
-def _keep_secure(response: Response) -> Response:
-    """Behind https the session cookie never travels without it."""
-    if request.is_secure:
-        cookies = response.headers.getlist("Set-Cookie")
-        if cookies:
-            response.headers.setlist(
-                "Set-Cookie", [text if "; secure" in text.lower() else f"{text}; Secure" for text in cookies]
-            )
-    return response

@@ -1,0 +1,51 @@
+"""The same security headers on everything the desk answers."""
+
+import re
+
+import pytest
+
+from webapp.web.headers import HEADERS
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/orders/", "/orders.csv", "/orders.json", "/nope", "/orders/?x=1", "/static/css/base.css", "/static/nope.css",
+     "/healthz", "/login", "/v1/nope", "/v1/orders", "/kill-switch/state"],
+)  # fmt: skip
+def test_every_answer_carries_the_headers(client, path):
+    with client.get(path) as answer:
+        assert {name: answer.headers.get(name) for name in HEADERS} == HEADERS
+
+
+def test_policy_allows_no_inline_code_and_no_other_host():
+    policy = HEADERS["Content-Security-Policy"]
+
+    assert "unsafe" not in policy
+    assert "*" not in policy
+    assert "http" not in policy
+    assert "default-src 'self'" in policy
+
+
+def test_static_files_under_their_content_address_are_kept_for_ever(client):
+    page = client.get("/login").text
+    address = re.search(r'"(/static/css/base\.css\?v=[0-9a-f]+)"', page)[1]
+
+    with client.get(address) as hashed, client.get("/static/css/base.css") as plain:
+        assert "immutable" in hashed.headers["Cache-Control"]
+        assert "immutable" not in plain.headers.get("Cache-Control", "")
+
+
+def test_pages_are_not_stored_by_caches(client):
+    assert client.get("/login").headers["Cache-Control"] == "no-store"
+
+
+def test_behind_https_cookies_are_secure_and_hsts_is_sent(client):
+    plain = client.get("/login")
+    secure = client.get("/login", base_url="https://desk.example")
+
+    assert "Strict-Transport-Security" not in plain.headers
+    assert "Strict-Transport-Security" in secure.headers
+    for cookie in secure.headers.getlist("Set-Cookie"):
+        assert "; Secure" in cookie
+        assert "HttpOnly" in cookie
+        assert "SameSite=Lax" in cookie

@@ -1,0 +1,196 @@
+"""Logging in and out."""
+
+import pytest
+
+from tests.support import PASSWORD, csrf_token
+from webapp.models import User
+from webapp.services import access
+
+WRONG = {"username": "olga", "password": "wrong"}
+
+
+@pytest.fixture
+def olga(session):
+    return access.create_user(session, "olga", PASSWORD, "operator")
+
+
+def log_in(client, target="", **typed):
+    page = client.get(f"/login?next={target}" if target else "/login").text
+    form = {"username": "olga", "password": PASSWORD, "next": target or "/", "csrf_token": csrf_token(page), **typed}
+    return client.post("/login", data=form)
+
+
+def test_login_page_has_the_form_and_the_state_of_the_switch(visit):
+    page = visit("/login", title="Log in")
+
+    assert {node["name"] for node in page.form("login").all("input")} == {"csrf_token", "next", "username", "password"}
+    assert page.dom.one(data_kill_switch="off")
+
+
+def test_right_password_leads_where_one_wanted_to_go(client, olga):
+    answer = log_in(client, "/orders/?status=rejected")
+
+    assert answer.status_code == 303
+    assert answer.location == "/orders/?status=rejected"
+    assert "olga" in client.get("/orders/").text
+
+
+@pytest.mark.parametrize(
+    "typed", [{"password": "wrong"}, {"username": "nobody"}, {"username": "olga\x00"}, {"password": ""}]
+)
+def test_every_wrong_login_reads_the_same(client, olga, typed):
+    answer = log_in(client, **typed)
+
+    assert answer.status_code == 422
+    assert "That name and password do not belong together." in answer.text
+    assert "session=" not in answer.headers.get("Set-Cookie", "") or client.get("/kill-switch/").text.count("Log in")
+
+
+def test_typed_name_is_kept_and_the_password_is_not(client, olga):
+    page = log_in(client, password="wrong-secret").text
+
+    assert 'value="olga"' in page
+    assert "wrong-secret" not in page
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["//evil.example", "https://evil.example", "/\\evil.example", "\\\\evil.example", "javascript:alert(1)",
+     "/\tevil", "/%09/evil.example\n", "///evil.example", "evil.example", "http:/evil.example"],
+)  # fmt: skip
+def test_next_never_leads_out_of_the_house(client, olga, target):
+    answer = log_in(client, next=target)
+
+    assert answer.status_code == 303
+    assert answer.location == "/"
+
+
+def test_session_is_a_new_one_after_login(client, olga):
+    client.get("/login")
+    before = client.get_cookie("session").value
+    with client.session_transaction() as planted:
+        planted["planted"] = "by somebody else"
+    log_in(client)
+
+    with client.session_transaction() as session:
+        assert "planted" not in session
+    assert client.get_cookie("session").value != before
+
+
+def test_fifth_wrong_try_closes_the_door_for_this_name_from_here_only(app, client, olga, session):
+    access.create_user(session, "ada", PASSWORD, "admin")
+    for _ in range(5):
+        assert log_in(client, password="wrong").status_code == 422
+
+    assert log_in(client).status_code == 429
+    assert log_in(client, username="ada").status_code == 303
+    elsewhere = app.test_client()
+    token = csrf_token(elsewhere.get("/login").text)
+    form = {"username": "olga", "password": PASSWORD, "csrf_token": token}
+    answer = elsewhere.post("/login", data=form, environ_base={"REMOTE_ADDR": "10.0.0.9"})
+    assert answer.status_code == 303
+
+
+def test_login_without_csrf_token_is_refused(client, olga):
+    answer = client.post("/login", data={"username": "olga", "password": PASSWORD})
+
+    assert answer.status_code == 400
+    assert "nothing was done" in answer.text
+
+
+def test_disabling_somebody_ends_their_session(logged_in, session):
+    client = logged_in("operator")
+    assert 'data-form="kill-switch-on"' in client.get("/kill-switch/").text
+    session.query(User).filter(User.name == "operator").update({"disabled_at": "2026-01-01T00:00:00Z"})
+    session.commit()
+
+    assert 'data-form="kill-switch-on"' not in client.get("/kill-switch/").text
+
+
+def test_logout_asks_first_and_then_ends_the_session(visit, logged_in):
+    client = logged_in("viewer")
+    page = visit("/logout", client=client, title="Log out")
+    assert "viewer" in client.get("/orders/").text
+
+    answer = client.post("/logout", data=page.fill("logout"))
+
+    assert answer.status_code == 303
+    assert "Log out" not in client.get("/orders/").text
+
+
+def test_logout_without_csrf_token_is_refused(logged_in):
+    client = logged_in("viewer")
+
+    assert client.post("/logout").status_code == 400
+    assert "Log out" in client.get("/orders/").text
+
+
+class TestClosedDesk:
+    """PUBLIC_READ=no: nothing but the door is open."""
+
+    @pytest.fixture
+    def settings(self, settings):
+        return settings.model_copy(update={"public_read": False})
+
+    @pytest.mark.parametrize("path", ["/orders/", "/orders.csv", "/risk/policy", "/kill-switch/", "/system/", "/nope"])
+    def test_stranger_is_sent_to_the_login_page_and_back(self, client, path):
+        answer = client.get(path)
+
+        assert answer.status_code == 303
+        assert answer.location == f"/login?next={path.replace('/', '%2F')}"
+
+    def test_live_block_of_an_ended_session_is_sent_there_as_a_whole_page(self, client):
+        answer = client.get("/orders/", headers={"HX-Request": "true"})
+
+        assert answer.status_code == 204
+        assert answer.headers["HX-Redirect"].startswith("/login")
+
+    @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", "/login", "/static/css/base.css"])
+    def test_what_must_stay_public_does(self, client, path):
+        with client.get(path) as answer:
+            assert answer.status_code == 200
+
+    def test_every_other_route_asks_for_a_login(self, app, client):
+        """Default deny: also for pages nobody has thought of yet."""
+        open_to_all = set()
+        for rule in app.url_map.iter_rules():
+            path = rule.build(dict.fromkeys(rule.arguments, "00000000-0000-0000-0000-000000000000"))
+            address = path[1] if path else rule.rule
+            if "GET" in (rule.methods or ()) and not address.startswith(("/static/", "/v1/")):
+                with client.get(address) as answer:
+                    if answer.status_code != 303:
+                        open_to_all.add(address)
+        assert open_to_all == {"/healthz", "/readyz", "/metrics", "/login", "/logout"}
+
+    def test_viewer_reads_everything(self, logged_in):
+        client = logged_in("viewer")
+
+        assert client.get("/orders/").status_code == 200
+        assert client.get("/orders.csv").status_code == 200
+
+
+ACTS = ("/kill-switch/on", "/kill-switch/off", "/risk/policy", "/smoke-runs/",
+        "/orders/00000000-0000-0000-0000-000000000000/cancellation")  # fmt: skip
+
+
+@pytest.mark.parametrize("path", ACTS)
+def test_stranger_may_act_on_nothing(client, path):
+    token = csrf_token(client.get("/login").text)
+    answer = client.post(path, data={"csrf_token": token, "reason": "x", "confirm": "RELEASE"})
+
+    assert answer.status_code == 303
+    assert answer.location.startswith("/login")
+
+
+@pytest.mark.parametrize("path", ACTS)
+def test_viewer_may_act_on_nothing_and_is_told_why(visit, logged_in, path):
+    client = logged_in("viewer")
+    token = csrf_token(client.get("/logout").text)
+    page = visit(path, client=client, post={"csrf_token": token, "reason": "x", "confirm": "RELEASE"}, status=403)
+
+    assert "viewer" in page.text
+
+
+@pytest.mark.parametrize("path", ACTS)
+def test_nothing_is_done_without_a_csrf_token(logged_in, path):
+    assert logged_in("admin").post(path, data={"reason": "x", "confirm": "RELEASE"}).status_code == 400
