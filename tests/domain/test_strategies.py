@@ -11,7 +11,7 @@ from webapp.domain.errors import BadInput
 from webapp.domain.market import WINDOW_CAP, Quote
 from webapp.domain.orders import Proposal, Side
 from webapp.domain.policy import Policy
-from webapp.domain.strategies import STRATEGIES, get_strategy
+from webapp.domain.strategies import STRATEGIES, deal, get_strategy
 
 START = datetime(2025, 11, 20, tzinfo=UTC)
 POLICY = Policy.default()
@@ -241,3 +241,12 @@ def test_decision_does_not_depend_on_the_callers_decimal_context(name: str, pric
 def test_unknown_strategy_is_refused_by_name() -> None:
     with pytest.raises(BadInput, match="momentum, mean_reversion"):
         get_strategy("martingale")
+
+
+def test_strategies_are_dealt_to_the_symbols_in_turn() -> None:
+    dealt = deal(("momentum", "mean_reversion"), ("A", "B", "C"))
+    assert {symbol: strategy.name for symbol, strategy in dealt.items()} == {
+        "A": "momentum",
+        "B": "mean_reversion",
+        "C": "momentum",
+    }

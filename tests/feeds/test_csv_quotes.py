@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
-from time import perf_counter
+from time import process_time
 
 import pytest
 from hypothesis import example, given
@@ -268,6 +268,6 @@ def test_reading_is_fast_enough_for_days_of_ticks(tmp_path: Path) -> None:
         for n in range(60_000)
     ]
     file = inspect(written(tmp_path, HEADER + "".join(lines)))
-    start = perf_counter()
+    start = process_time()
     assert Counter(row.refused for row in rows(file)) == {None: 60_000}
-    assert 60_000 / (perf_counter() - start) > 75_000
+    assert 60_000 / (process_time() - start) > 75_000
