@@ -112,7 +112,7 @@ class Visitor:
         dom = parse(response.text)
         assert problems(dom, self.app) == []
         if title is not None:
-            assert dom.one("title").text == f"{title} · Paperdesk"
+            assert dom.one("head").one("title").text == f"{title} · Paperdesk"
             assert dom.one("h1").text == title
         assert len(self.statements) <= queries, "\n".join(self.statements)
         return Visited(response, dom)

@@ -1,0 +1,182 @@
+"""One order from the signal to the book, its cycle, and the button that cancels it."""
+
+from decimal import Decimal
+from uuid import uuid4
+
+import pytest
+
+from tests import builders
+from webapp.domain.policy import Policy
+from webapp.services import kill_switch, policy
+
+
+def test_executed_order_tells_its_whole_story(visit, trader):
+    answer = trader.cycle("buy", "2", payload={"strategy": "momentum", "bounds": {"low": "1"}, "seen": ["a", "b"]})
+    order_id = answer["order"]["order_id"]
+    page = visit(f"/orders/{order_id}", title="Buy 2 SOL-USDC")
+
+    assert "Filled in full, in 1 fill." in page.text
+    assert "Strategy momentum" in page.text
+    assert "Low 1" in page.text
+    assert "Seen a, b" in page.text
+    assert len(page.table("rules")) == 17
+    assert [step["to_status"] for step in page.table("transitions")] == ["proposed", "approved", "executed"]
+    assert f"/cycles/{answer['cycle_id']}" in [link["href"] for link in page.dom.all("a", href=None)]
+
+
+def test_fill_is_explained_by_sums_that_add_up(visit, trader):
+    order_id = trader.cycle("buy", "2")["order"]["order_id"]
+    page = visit(f"/orders/{order_id}")
+    (fill,) = page.table("fills")
+    sums = page.dom.one(id=f"fill-{fill['id']}").text
+
+    price = Decimal("100.01") * (1 + Decimal(2) / 10000)
+    assert Decimal(fill["fill_price"]) == price == Decimal("100.030002")
+    assert "ask 100.01 × (1 + 2/10000) = 100.030002 USDC" in sums
+    assert "2 × 100.030002 = 200.060004 USDC" in sums
+    assert "200.060004 × 10/10000 = 0.20006 USDC" in sums
+    assert "10,000 − 200.060004 − 0.20006 = 9,799.739936 USDC" in sums
+    assert "0 + 2 = 2 SOL-USDC" in sums
+
+
+def test_sale_is_explained_from_the_bid(visit, trader, session):
+    policy.change(session, Policy.default().to_document() | {"cooldown_seconds": 0}, by="user:ada")
+    trader.cycle("buy", "2")
+    order_id = trader.cycle("sell", "1")["order"]["order_id"]
+    page = visit(f"/orders/{order_id}")
+    sums = page.dom.one(class_="fill-sums").text
+
+    assert "bid 99.99 × (1 − 2/10000) = 99.970002 USDC" in sums
+    assert "2 − 1 = 1 SOL-USDC" in sums
+
+
+def test_limit_fill_says_it_filled_at_its_limit(visit, trader):
+    order_id = trader.cycle("buy", "1", limit="98")["order"]["order_id"]
+    resting = visit(f"/orders/{order_id}")
+    trader.price = Decimal("97.5")
+    trader.quote()
+    filled = visit(f"/orders/{order_id}")
+
+    assert "Resting: it fills at 98.0000 or better" in resting.text
+    assert "Nothing has filled." in resting.text
+    assert "the order's own limit = 98 USDC" in filled.dom.one(class_="fill-sums").text
+
+
+def test_book_before_and_after_matches_the_fills(visit, trader):
+    order_id = trader.cycle("buy", "2")["order"]["order_id"]
+    page = visit(f"/orders/{order_id}")
+    book = [[cell.get("data-value") for cell in row.all("td")] for row in page.dom.one(class_="before-after").all("tr")]
+
+    assert [Decimal(value) for value in book[1][1:]] == [0, 2]
+    assert [Decimal(value) for value in book[3][1:]] == [10_000, Decimal("9799.739936")]
+    assert Decimal(book[4][2]) < Decimal(book[4][1])
+
+
+def test_refused_order_says_why_in_one_sentence_and_marks_the_rule(visit, trader):
+    answer = trader.cycle("buy", "50")
+    page = visit(f"/orders/{answer['error']['details']['order_id']}")
+    rules = {row["id"]: row for row in page.table("rules")}
+    shown = {row["rule"]: row for row in page.shown("rules")}
+
+    assert (
+        "Refused by max order notional. The order's notional of 5,001.50 USDC is above the limit of 1,000.00"
+        in page.text
+    )
+    assert rules["MAX_ORDER_NOTIONAL"]["ok"] == "false"
+    assert rules["KILL_SWITCH_ACTIVE"]["ok"] == "true"
+    assert "Max order notional binds" in shown
+    assert shown["Max order notional binds"]["limit"] == "1,000.00 USDC"
+
+
+def test_rule_bars_show_how_much_of_each_limit_is_used(visit, trader):
+    order_id = trader.cycle("buy", "5")["order"]["order_id"]
+    page = visit(f"/orders/{order_id}")
+    row = page.dom.one("tr", data_id="MAX_ORDER_NOTIONAL")
+
+    assert row.one("td", data_col="usage").text == "50 %"
+    assert row.one("svg", role="img")["aria-label"].replace("\u202f", " ") == "50 % of the limit used"
+    assert row.one("rect", class_="meter-fill")["width"] == "50.0"
+
+
+def test_order_of_another_program_is_shown_with_what_is_known(visit, session):
+    order_id = builders.order(session)
+    builders.fill(session, order_id)
+    page = visit(f"/orders/{order_id}")
+
+    assert "No verdict was recorded" in page.text
+    assert "as another program recorded it" in page.text
+    assert "The book around these fills was not recorded" in page.text
+
+
+@pytest.mark.parametrize("path", ["/orders/", "/cycles/"])
+def test_unknown_id_is_404_and_nonsense_too(visit, path):
+    visit(f"{path}{uuid4()}", status=404)
+    visit(f"{path}nonsense", status=404)
+
+
+def test_resting_order_can_be_canceled_by_an_operator(visit, trader, logged_in):
+    operator = logged_in("operator")
+    order_id = trader.cycle("buy", "1", limit="98")["order"]["order_id"]
+    page = visit(f"/orders/{order_id}", client=operator)
+    operator.post(f"/orders/{order_id}/cancellation", data=page.fill("cancel-order"))
+    after = visit(f"/orders/{order_id}", client=operator)
+
+    assert after.table("transitions")[-1]["to_status"] == "canceled"
+    assert after.table("transitions")[-1]["actor"] == "user:operator"
+    assert not after.has_form("cancel-order")
+    assert not visit(f"/orders/{order_id}").has_form("cancel-order")
+
+
+def test_canceling_what_no_longer_rests_changes_nothing_and_says_so(visit, trader, logged_in, engine):
+    operator = logged_in("operator")
+    order_id = trader.cycle("buy", "1", limit="98")["order"]["order_id"]
+    form = visit(f"/orders/{order_id}", client=operator).fill("cancel-order")
+    kill_switch.halt(engine, "x", by="test")
+    answer = operator.post(f"/orders/{order_id}/cancellation", data=form, follow_redirects=True)
+
+    assert "Not canceled" in answer.text
+    steps = visit(f"/orders/{order_id}").table("transitions")
+    assert [step["to_status"] for step in steps].count("canceled") == 1
+
+
+def test_only_a_resting_order_is_refreshed(visit, trader):
+    resting = trader.cycle("buy", "1", limit="98")["order"]["order_id"]
+    done = trader.cycle("buy", "1", symbol="ETH-USDC")["order"]["order_id"]
+
+    assert "hx-get" in visit(f"/orders/{resting}").dom.one(id="order-story").attrs
+    assert "hx-get" not in visit(f"/orders/{done}").dom.one(id="order-story").attrs
+
+
+def test_cycle_tells_what_it_saw_what_was_said_and_done(visit, trader):
+    answer = trader.cycle("buy", "2")
+    page = visit(f"/cycles/{answer['cycle_id']}", title="Cycle of SOL-USDC")
+
+    assert page.dom.one("dd", data_col="ask_price")["data-value"] == "100.01000000"
+    assert page.dom.one("dd", data_col="confidence")["data-value"] == "0.90000"
+    assert len(page.table("rules")) == 17
+    assert "ask 100.01 × (1 + 2/10000)" in page.text
+    assert f"/orders/{answer['order']['order_id']}" in [link["href"] for link in page.dom.all("a", href=None)]
+
+
+def test_blocked_cycle_has_the_same_page(visit, trader):
+    answer = trader.cycle("sell", "1")
+    page = visit(f"/cycles/{answer['error']['details']['cycle_id']}")
+
+    assert page.dom.one("dd", data_col="outcome")["data-value"] == "blocked"
+    assert "Refused by short not allowed" in page.text
+
+
+def test_cycle_without_a_signal_says_that_nothing_was_seen(visit, session):
+    cycle_id = builders.cycle(session, reason="The mean is flat.")
+    page = visit(f"/cycles/{cycle_id}")
+
+    assert "The mean is flat." in page.text
+    assert "Nothing: no order came of it." in page.text
+
+
+def test_cycle_known_only_by_its_rows_is_told_all_the_same(visit, session):
+    cycle_id = uuid4()
+    builders.order(session, cycle_id=cycle_id)
+    page = visit(f"/cycles/{cycle_id}")
+
+    assert "written by another program" in page.text
