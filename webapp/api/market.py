@@ -62,6 +62,8 @@ def _tick(entry: Any) -> Tick:
     if not isinstance(event_at, str):
         raise BadQuote("bad_time", "event_at must be a text", field="event_at")
     tick = parse_tick(symbol, amount_text(entry["bid_price"]), amount_text(entry["ask_price"]), event_at)
+    if tick.event_at.tzinfo is UTC:
+        return tick
     try:
         return Tick(tick.symbol, tick.bid_price, tick.ask_price, tick.event_at.astimezone(UTC))
     except OverflowError as error:
