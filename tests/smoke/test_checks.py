@@ -106,6 +106,21 @@ def test_transfer_of_more_than_the_wallet_holds_fails_the_simulation_and_moves_n
     assert node.chain.answer("getBalance", [str(wallet.pubkey())])["value"] == 10**8
 
 
+def test_node_is_told_to_check_the_signature(node: LocalNode, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without being told, a real node simulates without looking at it."""
+    asked: dict[str, tuple[Any, ...]] = {}
+    call = SolanaRpc.call
+
+    def recorded(self: SolanaRpc, method: str, *params: Any) -> Any:
+        asked[method] = params
+        return call(self, method, *params)
+
+    monkeypatch.setattr(SolanaRpc, "call", recorded)
+    assert checked(node.url).passed
+    assert asked["simulateTransaction"][1]["sigVerify"] is True
+    assert "sendTransaction" not in asked
+
+
 def test_dead_port_fails_with_its_reason_and_without_a_latency() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
