@@ -101,7 +101,7 @@ def _http_url(value: str | None) -> str | None:
 
 
 YesNo = Annotated[bool, BeforeValidator(_yes_or_no)]
-DatabaseUrl = Annotated[str | None, AfterValidator(_database_url)]
+DatabaseUrl = Annotated[str | None, AfterValidator(_database_url), Field(repr=False)]  # it may hold a password
 Secret = Annotated[SecretStr | None, AfterValidator(_not_blank)]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated)]
 

@@ -7,6 +7,7 @@ from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request
 from sqlalchemy.orm import Session
 
 from tests.support import PASSWORD
+from webapp.config import ROOT
 from webapp.services import access
 
 REPORT_VIOLATIONS = """
@@ -65,3 +66,19 @@ def log_in(page: Page, session: Session) -> Callable[[str], Page]:
         return page
 
     return enter
+
+
+AXE = ROOT / "tests" / "vendor" / "axe.min.js"
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+
+
+@pytest.fixture
+def axe(page: Page) -> Callable[[], list[str]]:
+    """`axe()`: what axe-core finds wrong with the page as it stands, one line a fault."""
+
+    def run() -> list[str]:
+        page.evaluate(AXE.read_text())
+        found = page.evaluate("rules => axe.run(document, rules)", RULES)["violations"]
+        return [f"{fault['id']}: {node['html'][:160]}" for fault in found for node in fault["nodes"]]
+
+    return run
