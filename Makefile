@@ -21,7 +21,7 @@ check: .venv/.installed-dev ## what CI runs: formatting, lint, types, templates,
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/djlint --quiet --check --lint templates
+	$(BIN)/djlint --quiet --lint templates
 	$(MAKE) --no-print-directory test
 
 web: .venv/.installed ## the web server, on DATABASE_URL
@@ -35,10 +35,9 @@ engine: .venv/.installed ## the trading engine, on DATABASE_URL
 bench: .venv/.installed-dev ## the benchmarks, as ratios against a floor measured in the same run
 	@exec $(BIN)/python -m benchmarks
 
-format: .venv/.installed-dev ## put code and templates in shape
+format: .venv/.installed-dev ## put the code in shape
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
-	$(BIN)/djlint --quiet --reformat templates
 
 LOCK := CUSTOM_COMPILE_COMMAND="make lock" UV_CUSTOM_COMPILE_COMMAND="make lock" \
 	$(BIN)/uv pip compile --quiet --generate-hashes --python-version 3.11 --no-emit-index-url
