@@ -3,9 +3,10 @@
 
 const TICK_MS = 1000;
 
-/* Keep what somebody is typing when a live block is morphed. */
+/* A live block is morphed around what somebody is typing, and leaves open what they have opened. */
 if (window.Idiomorph) {
   Idiomorph.defaults.ignoreActiveValue = true;
+  Idiomorph.defaults.callbacks.beforeAttributeUpdated = (name, node) => !(name === "open" && node.tagName === "DETAILS");
 }
 
 /* Ages are counted on the server's clock: what matters is the difference, not the visitor's own time. */
