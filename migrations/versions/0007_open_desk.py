@@ -16,10 +16,11 @@ depends_on = None
 
 POLICY = """{
 "starting_cash": "10000", "slippage_bps": 2, "fee_bps": "10", "max_fill_notional": null, "order_ttl_seconds": 300,
-"stale_after_seconds": 30, "auto_halt_stale_seconds": 120, "max_order_notional": "1000", "max_position_notional": "5000",
-"max_gross_exposure": "8000", "max_open_positions": 5, "max_loss_per_trade": "100", "max_daily_loss": "300",
-"max_drawdown": "1000", "cooldown_seconds": 60, "max_trades_per_hour": 100, "max_trades_per_day": 1200,
-"min_confidence": "0.6", "min_price_move_5m_pct": "0", "price_collar_pct": "5", "anomaly_window_seconds": 60,
+"stale_after_seconds": 30, "auto_halt_stale_seconds": 120, "max_order_notional": "1000",
+"max_position_notional": "5000", "max_gross_exposure": "8000", "max_open_positions": 5,
+"max_loss_per_trade": "100", "max_daily_loss": "300", "max_drawdown": "1000", "cooldown_seconds": 60,
+"max_trades_per_hour": 100, "max_trades_per_day": 1200, "min_confidence": "0.6", "min_price_move_5m_pct": "0",
+"price_collar_pct": "5", "anomaly_window_seconds": 60,
 "anomaly_warn_pct": "5", "anomaly_halt_pct": "10", "allow_short": false
 }"""
 

@@ -46,8 +46,8 @@ def test_rows_with_columns_of_their_own_are_taken_over_chained_and_rolled_up(
     )
 
 
-def test_chain_and_guard_cost_at_most_25_microseconds_a_row_of_a_bulk_load(engine: Engine, session: Session) -> None:
-    """A generous bound on a busy machine; about 8 microseconds were measured."""
+def test_chain_costs_a_bulk_load_no_more_than_a_few_times_the_load_itself(engine: Engine, session: Session) -> None:
+    """A ratio, and a generous one, for busy machines: 1.3 to 1.6 were measured, a row at a time would be above 10."""
     order_id = builders.order(session)
     load = text("""INSERT INTO fills SELECT gen_random_uuid(), :order_id, 'SOL-USDC', 'buy', 1, 100, 0, 0, now()
         FROM generate_series(1, 20000)""")
@@ -63,4 +63,4 @@ def test_chain_and_guard_cost_at_most_25_microseconds_a_row_of_a_bulk_load(engin
                 began = connection.execute(clock).scalar_one()
                 connection.execute(load, {"order_id": order_id})
                 seconds[how] = min(seconds[how], connection.execute(clock).scalar_one() - began)
-    assert (seconds["with"] - seconds["without"]) / 20_000 < 25e-6
+    assert seconds["with"] < 4 * seconds["without"]
