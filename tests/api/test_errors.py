@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from io import BytesIO
 
 import pytest
 from apiflask import APIFlask
@@ -101,6 +102,18 @@ def test_another_content_type_is_415(bot: Bot, kind: str) -> None:
 def test_a_body_too_large_is_413(bot: Bot) -> None:
     refused(bot.ask("POST", "/trade/cycle", raw=b" " * (1024 * 1024 + 1)), 413, "BAD_REQUEST")
     refused(bot.ask("POST", "/market/ticks", raw=b" " * (4 * 1024 * 1024 + 1)), 413, "BAD_REQUEST")
+
+
+def test_a_chunked_body_too_large_is_413_and_not_cut_off(bot: Bot) -> None:
+    body = b'{"symbol": "SOL-USDC"}' + b" " * 1024 * 1024
+    answer = bot.client.open(
+        "/v1/risk/check",
+        method="POST",
+        headers=bot.headers | {"Content-Type": "application/json"},
+        input_stream=BytesIO(body),
+        environ_overrides={"wsgi.input_terminated": True, "CONTENT_LENGTH": ""},
+    )
+    refused(answer, 413, "BAD_REQUEST")
 
 
 def test_an_unknown_field_is_named_and_all_others_are_listed(bot: Bot) -> None:

@@ -27,4 +27,5 @@ def post_smoke_run(body: NothingIn) -> Response:
 
     The run is recorded whatever happens; a node that cannot be reached is a `failed` run with its reason.
     """
-    return answer(smoke.run(db.session(), current_app.config["PAPERDESK"].solana_rpc_url, by=g.actor), 201)
+    config = current_app.config["PAPERDESK"]
+    return answer(smoke.run(db.session(), config.solana_rpc_url, by=g.actor, wallet_file=config.smoke_wallet), 201)

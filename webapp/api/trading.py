@@ -13,7 +13,7 @@ from webapp.api.schemas import CancelIn, CheckIn, CycleIn, ProposalIn
 from webapp.api.wire import answer
 from webapp.domain.errors import NotFound
 from webapp.domain.orders import Proposal, Side
-from webapp.domain.strategies import Strategy, get_strategy
+from webapp.domain.strategies import Strategy, deal, get_strategy
 from webapp.extensions import db
 from webapp.queries import lineage
 from webapp.services import trading
@@ -121,8 +121,7 @@ def _strategy(body: CycleIn | CheckIn) -> Strategy | None:
     if body.proposal is not None:
         return None
     config = current_app.config["PAPERDESK"]
-    place = config.symbols.index(body.symbol) if body.symbol in config.symbols else 0
-    return get_strategy(config.strategies[place % len(config.strategies)])
+    return deal(config.strategies, config.symbols).get(body.symbol) or get_strategy(config.strategies[0])
 
 
 def _order(story: lineage.OrderStory) -> dict[str, Any]:
