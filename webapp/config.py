@@ -130,7 +130,7 @@ class Config(BaseSettings):
     """How fast ``FEED=replay`` plays them; 60 makes an hour a minute."""
     jupiter_api_key: Secret = None
     symbols: Annotated[Names, AfterValidator(_symbols)] = DEFAULT_SYMBOLS
-    strategies: Annotated[Names, AfterValidator(_strategies)] = ("momentum", "mean_reversion")
+    strategies: Annotated[Names, AfterValidator(_strategies)] = ("mean_reversion", "momentum")
     """Dealt to the symbols in turn."""
     cycle_seconds: Annotated[int, Field(ge=1, le=86_400)] = 60
     snapshot_seconds: Annotated[int, Field(ge=1, le=86_400)] = 60
@@ -163,6 +163,11 @@ class Config(BaseSettings):
         if config.secret_key is None and not config.command:
             raise ConfigError("SECRET_KEY: must be set, for example to the output of: openssl rand -hex 32")
         return config
+
+    @property
+    def smoke_wallet(self) -> Path:
+        """Where the throwaway wallet of the smoke runs is kept, so that the devnet's faucet is asked once."""
+        return self.instance_path / "smoke-wallet.json"
 
     def for_production(self) -> Self:
         """These settings, if they name a database of their own. Raises :class:`ConfigError`."""

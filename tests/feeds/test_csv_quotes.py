@@ -2,12 +2,10 @@
 
 import gzip
 import os
-from collections import Counter
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
-from time import process_time
 
 import pytest
 from hypothesis import example, given
@@ -141,10 +139,10 @@ def test_refused_row_is_shown_printable_and_short(tmp_path: Path) -> None:
         (b"symbol,open,high,low,close,volume,event_at\n", "the first line must name"),
         (b"symbol,symbol,bid_price,ask_price,event_at\n", "each once"),
         (HEADER.encode("utf-16"), "not UTF-8"),
-        (gzip.compress((HEADER + ROW * 50).encode())[:-20], "cut off"),
-        (gzip.compress((HEADER + ROW).encode())[:12], "cut off"),
+        (gzip.compress((HEADER + ROW * 50).encode(), mtime=0)[:-20], "cut off"),
+        (gzip.compress((HEADER + ROW).encode(), mtime=0)[:12], "cut off"),
         (b"\x1f\x8b\x08garbage", "gzip"),
-        (gzip.compress((HEADER + ROW).encode())[:-8] + b"\x00" * 8, "damaged"),
+        (gzip.compress((HEADER + ROW).encode(), mtime=0)[:-8] + b"\x00" * 8, "damaged"),
         (b"x" * (3 << 20), "has a line of more than"),
     ],
 )
@@ -259,15 +257,3 @@ def test_any_bytes_are_read_or_refused_never_a_traceback(
         assert all(row.tick or row.refused for row in rows(inspect(path)))
     except BadFile:
         assert not header
-
-
-def test_reading_is_fast_enough_for_days_of_ticks(tmp_path: Path) -> None:
-    """Half of what is asked for (150,000 rows/s), so that a busy machine does not fail the suite."""
-    lines = [
-        f"SOL-USDC,150.{n % 100:02},151.{n % 100:02},2025-11-20T10:{n // 600 % 60:02}:00.{n:06}Z\n"
-        for n in range(60_000)
-    ]
-    file = inspect(written(tmp_path, HEADER + "".join(lines)))
-    start = process_time()
-    assert Counter(row.refused for row in rows(file)) == {None: 60_000}
-    assert 60_000 / (process_time() - start) > 75_000

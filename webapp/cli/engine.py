@@ -72,5 +72,5 @@ def _smoke_in_background(database: Engine, config: Config) -> None:
 
 def _smoke(database: Engine, config: Config, done: Event | None = None) -> None:
     with Session(database) as session:
-        row = smoke.run(session, config.solana_rpc_url, "engine")
-    log.info("smoke_run", status=row.status)
+        row = smoke.run(session, config.solana_rpc_url, "engine", wallet_file=config.smoke_wallet)
+    log.info("smoke_run", status=row["status"])

@@ -20,8 +20,7 @@ def run() -> None:
     from webapp.services import smoke as service
 
     config: Config = current_app.config["PAPERDESK"]
-    wallet_file = config.instance_path / "smoke-wallet.json"
-    row = service.run(db.session(), config.solana_rpc_url, by="cli", wallet_file=wallet_file)
+    row = service.run(db.session(), config.solana_rpc_url, by="cli", wallet_file=config.smoke_wallet)
     latency = "no answer" if row["rpc_latency_ms"] is None else f"{row['rpc_latency_ms']} ms"
     said = f"smoke run {row['status']}: {latency}; {row['wallet_check']}; {row['tx_simulation']}"
     if row["status"] != "passed":

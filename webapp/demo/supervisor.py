@@ -19,6 +19,8 @@ from webapp.demo.kept import Kept, secrets_of
 from webapp.demo.processes import Child, stop
 
 READY_SECONDS = 60
+CYCLE_SECONDS = 15
+"""Each symbol's strategy is asked this often, so that somebody who looks for two minutes sees it act."""
 
 
 class Ended(BaseException):
@@ -91,6 +93,7 @@ class Demo:
             INSTANCE_PATH=str(self.config.instance_path),
             PUBLIC_READ="yes" if self.config.public_read else "no",
             SECRET_KEY=kept.secret_key,
+            CYCLE_SECONDS=str(min(self.config.cycle_seconds, CYCLE_SECONDS)),
         )
 
     def _child(self, name: str, words: list[str], variables: Mapping[str, str]) -> Child:

@@ -12,9 +12,10 @@ from uuid import UUID
 from webapp.domain.anomaly import judge_move
 from webapp.domain.desk import Desk, RestingOrder
 from webapp.domain.execution import market_price, round_trip_cost, terms
-from webapp.domain.market import SeenTick, Tape, move_pct
+from webapp.domain.market import SeenTick, Tick, move_pct
 from webapp.domain.money import ZERO, exact
 from webapp.domain.orders import OrderStatus, Proposal, Side
+from webapp.domain.policy import Policy
 from webapp.domain.records import Changes, CycleRow, OrderRow, RiskEventRow, SignalRow
 from webapp.domain.risk import Judgement, RiskContext, evaluate, risk_events
 from webapp.domain.risk.rules import seconds
@@ -50,17 +51,17 @@ def run(desk: Desk, trigger: Trigger, now: datetime, changes: Changes) -> CycleO
     """Run one cycle at ``now``, adding its rows to ``changes``. Raises :class:`OutOfRange` if a result does not fit."""
     desk.roll_day(now)
     cycle_id = desk.ids.next(now)
-    tape = desk.tape(trigger.symbol)
+    seen = desk.quote(trigger.symbol, now)
     proposal = trigger.proposal
     if proposal is None:
-        closed = _closed(desk, tape.newest, trigger.symbol, now)
+        closed = _closed(desk, seen, trigger.symbol, now)
         if closed is not None:
-            return _record(desk, trigger, cycle_id, closed, tape.newest, None, now, changes)
+            return _record(desk, trigger, cycle_id, closed, seen, None, now, changes)
         proposal = ask(desk, trigger, now)
         if proposal is None:
             nothing = CycleOutcome(cycle_id, "no_signal", reason="The strategy sees no trade.", changes=changes)
-            return _record(desk, trigger, cycle_id, nothing, tape.newest, None, now, changes)
-    return _propose(desk, trigger, proposal, cycle_id, tape, now, changes)
+            return _record(desk, trigger, cycle_id, nothing, seen, None, now, changes)
+    return _propose(desk, trigger, proposal, cycle_id, seen, now, changes)
 
 
 def judge(desk: Desk, symbol: str, proposal: Proposal, now: datetime) -> Judgement:
@@ -93,7 +94,13 @@ def ask(desk: Desk, trigger: Trigger, now: datetime) -> Proposal | None:
 
 
 def _propose(
-    desk: Desk, trigger: Trigger, proposal: Proposal, cycle_id: UUID, tape: Tape, now: datetime, changes: Changes
+    desk: Desk,
+    trigger: Trigger,
+    proposal: Proposal,
+    cycle_id: UUID,
+    seen: SeenTick | None,
+    now: datetime,
+    changes: Changes,
 ) -> CycleOutcome:
     signal = SignalRow(
         desk.ids.next(now), cycle_id, trigger.symbol, proposal.side, proposal.confidence, dict(proposal.payload), now
@@ -115,26 +122,28 @@ def _propose(
     changes.signals.append(signal)
     changes.orders[order.order_id] = order
     changes.risk_events.extend(risk_events(judgement, order.order_id, desk.policy_version, desk.ids, now))
-    changes.risk_events.extend(_anomaly_warning(desk, tape, order.order_id, now))
+    changes.risk_events.extend(_anomaly_warning(desk, seen, order.order_id, now))
     desk.move(order.order_id, None, OrderStatus.PROPOSED, None, now, changes)
     reason = None if binding is None else binding.rule
     desk.move(order.order_id, OrderStatus.PROPOSED, order.status, reason, now, changes)
     if binding is not None:
         outcome = CycleOutcome(cycle_id, "blocked", binding.rule, binding.sentence, order.order_id, judgement, changes)
     else:
-        done = _fill(desk, order, tape, now, changes)
+        done = _fill(desk, order, seen, now, changes)
         outcome = CycleOutcome(
             cycle_id, "executed" if done else "resting", None, None, order.order_id, judgement, changes
         )
-    return _record(desk, trigger, cycle_id, outcome, tape.newest, signal.signal_id, now, changes)
+    return _record(desk, trigger, cycle_id, outcome, seen, signal.signal_id, now, changes)
 
 
-def _anomaly_warning(desk: Desk, tape: Tape, order_id: UUID, now: datetime) -> Iterator[RiskEventRow]:
+def _anomaly_warning(desk: Desk, seen: SeenTick | None, order_id: UUID, now: datetime) -> Iterator[RiskEventRow]:
     """A move worth a warning, written down with the first orders it may have influenced."""
-    if tape.newest is None:
+    if seen is None:
         return
-    tick = tape.newest.tick
-    extremes = tape.extremes_since(tick.event_at - timedelta(seconds=desk.policy.anomaly_window_seconds))
+    tick = seen.tick
+    extremes = desk.tape(tick.symbol).extremes_since(
+        tick.event_at - timedelta(seconds=desk.policy.anomaly_window_seconds)
+    )
     warning = None if extremes is None else judge_move(tick, *extremes, desk.policy, desk.policy.anomaly_warn_pct)
     if warning is not None:
         yield RiskEventRow(
@@ -142,13 +151,13 @@ def _anomaly_warning(desk: Desk, tape: Tape, order_id: UUID, now: datetime) -> I
         )
 
 
-def _fill(desk: Desk, order: OrderRow, tape: Tape, now: datetime, changes: Changes) -> bool:
+def _fill(desk: Desk, order: OrderRow, seen: SeenTick | None, now: datetime, changes: Changes) -> bool:
     """Fill what can be filled at once and let the rest wait; True when nothing waits."""
     waiting = RestingOrder(order, order.qty, now + timedelta(seconds=desk.policy.order_ttl_seconds))
     desk.activity.add(now)
     desk.rest(waiting)
-    if tape.newest is not None:
-        desk.try_fill(waiting, tape.newest, now, changes, resting=False)
+    if seen is not None:
+        desk.try_fill(waiting, seen, now, changes, resting=False)
     return waiting.remaining == 0
 
 
@@ -187,9 +196,9 @@ def _record(
 def context_for(desk: Desk, symbol: str, proposal: Proposal, now: datetime) -> RiskContext:
     """Measure everything the rules look at, for one proposal at ``now``."""
     tape, book, policy = desk.tape(symbol), desk.book, desk.policy
-    seen = tape.newest
+    seen = desk.quote(symbol, now)
     tick = None if seen is None else seen.tick
-    price = None if tick is None else _expected_price(proposal, desk, symbol)
+    price = None if tick is None else _expected_price(proposal, tick, desk.policy)
     base = tape.first_since(now - MOVE_WINDOW)
     position = book.position(symbol)
     claimed = sum(
@@ -224,12 +233,9 @@ def context_for(desk: Desk, symbol: str, proposal: Proposal, now: datetime) -> R
     )
 
 
-def _expected_price(proposal: Proposal, desk: Desk, symbol: str) -> Decimal | None:
+def _expected_price(proposal: Proposal, tick: Tick, policy: Policy) -> Decimal | None:
     """What the order would fill at: the marketable price now, or its limit if it would rest."""
-    seen = desk.tape(symbol).newest
-    if seen is None:
-        return None
-    at = terms(proposal.side, proposal.limit_price, seen.tick, desk.policy, resting=False)
+    at = terms(proposal.side, proposal.limit_price, tick, policy, resting=False)
     return at.price if at is not None else proposal.limit_price
 
 

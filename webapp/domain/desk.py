@@ -15,7 +15,7 @@ from webapp.domain.anomaly import judge_move
 from webapp.domain.book import Book
 from webapp.domain.execution import Execution, execute, terms
 from webapp.domain.ids import TimeOrderedIds
-from webapp.domain.market import SeenTick, Tape, Tick
+from webapp.domain.market import FUTURE_TOLERANCE, SeenTick, Tape, Tick
 from webapp.domain.money import ZERO, exact, quantise, short
 from webapp.domain.orders import OrderStatus, Side, check_transition
 from webapp.domain.policy import Policy
@@ -74,6 +74,11 @@ class Desk:
     def tape(self, symbol: str) -> Tape:
         """The recent quotes of ``symbol``."""
         return self.tapes.setdefault(symbol, Tape(TAPE_KEEP))
+
+    def quote(self, symbol: str, now: datetime) -> SeenTick | None:
+        """The newest quote of ``symbol`` that is known at ``now``; one from the future is nobody's yet."""
+        newest = self.tape(symbol).newest
+        return None if newest is None or newest.tick.event_at > now + FUTURE_TOLERANCE else newest
 
     # --- a quote ---
     def take_tick(self, tick: Tick, now: datetime, changes: Changes) -> None:

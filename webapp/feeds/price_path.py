@@ -12,8 +12,8 @@ from hashlib import blake2b
 from math import floor
 
 UNITS = 10**8  # prices leave this module as integers of 1e-8, the finest the desk stores
-SEGMENT_SECONDS = 2400  # one regime lasts forty minutes
-SEGMENTS_A_DAY = 36
+SEGMENT_SECONDS = 900  # one regime lasts a quarter of an hour: somebody who looks for ten minutes sees it change
+SEGMENTS_A_DAY = 96
 DAY_SECONDS = SEGMENT_SECONDS * SEGMENTS_A_DAY
 
 # A run of regimes long enough to see each one several times a day; the weights add up to 1.
@@ -62,7 +62,7 @@ class Noise:
 
 @dataclass(frozen=True)
 class Segment:
-    """Forty minutes of one regime: where the price starts, how far it drifts, and the shape it draws on the way."""
+    """A quarter of an hour of one regime: where the price starts, how far it drifts, and the shape it draws on the way."""
 
     regime: str
     base: float
@@ -102,11 +102,11 @@ def _wave(turns: float) -> float:
 
 
 def _spike(seconds: float) -> float:
-    """Up within 100 seconds of the peak, back within the following 500."""
+    """Up within 100 seconds of the peak, back within the following 300: a spike ends before its segment does."""
     if -100.0 < seconds <= 0.0:
         return smooth(1.0 + seconds / 100.0)
-    if 0.0 < seconds < 500.0:
-        return smooth(1.0 - seconds / 500.0)
+    if 0.0 < seconds < 300.0:
+        return smooth(1.0 - seconds / 300.0)
     return 0.0
 
 
@@ -175,7 +175,7 @@ class PricePath:
         if self._regime(number) != "trend":
             return between(-0.001, 0.001, *self._key, "drift", number)
         sign = 1.0 if uniform(*self._key, "sign", number) < 0.5 else -1.0
-        return sign * between(0.009, 0.022, *self._key, "drift", number)
+        return sign * between(0.006, 0.016, *self._key, "drift", number)
 
     def _segment(self, number: int, base: float, drift: float) -> Segment:
         regime, key = self._regime(number), (*self._key, number)
@@ -186,7 +186,7 @@ class PricePath:
             base=base,
             drift=drift,
             amplitude=sign * between(low, high, *key, "amplitude"),
-            period=between(420.0, 660.0, *key, "period"),
+            period=between(150.0, 240.0, *key, "period"),
             peak=between(0.25, 0.6, *key, "peak"),
             roughness=(_ROUGHNESS[self._regime(number - 1)], _ROUGHNESS[regime]),
         )

@@ -46,8 +46,7 @@ install(bp, ListPage("smoke_runs", "/smoke-runs", "smoke_runs", around))
 def create() -> Any:
     """Run the checks now; whatever comes of it is recorded."""
     config = current_app.config["PAPERDESK"]
-    wallet = config.instance_path / "smoke-wallet.json"
-    row = smoke.run(db.session(), config.solana_rpc_url, by=current_actor(), wallet_file=wallet)
+    row = smoke.run(db.session(), config.solana_rpc_url, by=current_actor(), wallet_file=config.smoke_wallet)
     passed = row["status"] == "passed"
     flash("The smoke run passed." if passed else "The smoke run failed; its row says why.", "good" if passed else "bad")
     return see_other(HOME)

@@ -19,7 +19,7 @@ from webapp.domain.cycle import MOVE_WINDOW
 from webapp.domain.desk import Desk, RestingOrder
 from webapp.domain.errors import Conflict
 from webapp.domain.ids import TimeOrderedIds
-from webapp.domain.market import WINDOW_CAP, SeenTick, Tick
+from webapp.domain.market import FUTURE_TOLERANCE, WINDOW_CAP, SeenTick, Tick
 from webapp.domain.money import ZERO
 from webapp.domain.orders import OrderStatus, Side
 from webapp.domain.policy import Policy
@@ -47,7 +47,7 @@ CROSS JOIN LATERAL (
   (SELECT * FROM market_ticks WHERE symbol = q.symbol AND event_at >= :move_since AND event_at <= :now
    ORDER BY event_at, tick_id LIMIT 1)
   UNION
-  (SELECT * FROM market_ticks WHERE symbol = q.symbol AND event_at >= :window_since
+  (SELECT * FROM market_ticks WHERE symbol = q.symbol AND event_at >= :window_since AND event_at <= :latest
    ORDER BY event_at DESC, tick_id DESC LIMIT :cap)
   UNION
   (SELECT * FROM market_ticks WHERE symbol = q.symbol ORDER BY event_at DESC, tick_id DESC LIMIT 1)
@@ -141,11 +141,8 @@ def _load_quotes(
 ) -> None:
     """Fill the tapes, and remember which symbols' last quote already looked like an anomaly."""
     window = timedelta(seconds=max(window_seconds, desk.policy.anomaly_window_seconds))
-    rows = session.execute(
-        text(_QUOTES),
-        {"symbols": symbols, "now": now, "move_since": now - MOVE_WINDOW, "window_since": now - window, "cap": cap},
-    )
-    for row in rows:
+    reach = {"move_since": now - MOVE_WINDOW, "window_since": now - window, "latest": now + FUTURE_TOLERANCE}
+    for row in session.execute(text(_QUOTES), {"symbols": symbols, "now": now, "cap": cap, **reach}):
         tick = Tick(row.symbol, row.bid_price, row.ask_price, row.event_at)
         desk.tape(row.symbol).add(SeenTick(row.tick_id, tick))
     for symbol, tape in desk.tapes.items():

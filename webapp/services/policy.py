@@ -14,7 +14,7 @@ from webapp.domain.ids import TimeOrderedIds
 from webapp.domain.policy import Policy
 from webapp.models import Account, Fill, PolicyVersion
 from webapp.services.kill_switch import check_reason
-from webapp.services.transaction import database_now, transaction
+from webapp.services.transaction import database_now, enter_gate, transaction
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,7 @@ def change(
     wanted = Policy.from_document(document)
     why = check_reason(reason, required=False)
     with transaction(session):
+        enter_gate(session)
         session.execute(text("SELECT FROM account FOR UPDATE"))
         before = current(session)
         difference = before.policy.difference(wanted)

@@ -107,11 +107,14 @@ class Rebuilt:
 
 
 def rebuild(session: Session, now: datetime | None = None) -> Rebuilt:
-    """Derive the companions anew, in one transaction that holds the book's lock.
+    """Derive the companions anew, holding the book's lock.
 
     Raises :class:`OutOfRange` when the fills make amounts that the schema cannot hold, :class:`NotFound` when there is
     no policy.
     """
+    with transaction(session):
+        # By itself: a change of the switch takes the gate exclusively, which nobody inside the gate may ask for.
+        session.execute(text(_SWITCH))
     with transaction(session):
         enter_gate(session)
         at = database_now(session) if now is None else now
@@ -124,7 +127,6 @@ def rebuild(session: Session, now: datetime | None = None) -> Rebuilt:
         _store(session, book, at)
         transitions = _rows(session, _TRANSITIONS)
         cycles = _rows(session, _CYCLES)
-        _rows(session, _SWITCH)
         chained = audit.adopt(session)
         buckets = rollups.rebuild(session)
     return Rebuilt(

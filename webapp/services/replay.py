@@ -185,13 +185,15 @@ def _same_instant(chunk: Sequence[Entry], done: int, run: _Run, desk: Desk, chan
 
 
 def _step(run: _Run, desk: Desk, entry: Entry, changes: Changes) -> None:
-    """One entry: time passes, the quote is taken, and a cycle runs when the symbol's is due."""
+    """One entry: time passes, the quote is taken, a cycle runs if the symbol's is due. A late quote is only kept."""
     tick = entry.tick
     if tick is None:
         run.report.refused[entry.refused or "unknown"] += 1
         return
     now = run.now = tick.event_at if run.now is None else max(run.now, tick.event_at)
-    desk.advance(now, changes)
+    late = desk.tape(tick.symbol).is_late(tick)
+    if not late:
+        desk.advance(now, changes)
     taken = len(changes.ticks)
     try:
         desk.take_tick(tick, now, changes)
@@ -199,8 +201,7 @@ def _step(run: _Run, desk: Desk, entry: Entry, changes: Changes) -> None:
         del changes.ticks[taken:]
         run.report.refused["out_of_range"] += 1
         return
-    run.symbols.add(tick.symbol)
-    if tick.symbol not in run.due or now >= run.due[tick.symbol]:
+    if not late and (tick.symbol not in run.due or now >= run.due[tick.symbol]):
         run.due[tick.symbol] = now + timedelta(seconds=run.plan.cycle_seconds)
         cycle.run(
             desk, Trigger(tick.symbol, run.plan.source, strategy=run.plan.strategy_for(tick.symbol)), now, changes
@@ -208,9 +209,10 @@ def _step(run: _Run, desk: Desk, entry: Entry, changes: Changes) -> None:
 
 
 def _desk(session: Session, run: _Run, chunk: Sequence[Entry]) -> Desk:
-    """The desk in memory, or the stored one if anybody else has changed it since the last chunk."""
+    """The desk in memory, or the stored one if it lacks a symbol or somebody else has changed it."""
     session.execute(text("SELECT FROM account FOR UPDATE"))
-    if run.desk is not None and run.stamp == account_stamp(session):
+    quoted = {entry.tick.symbol for entry in chunk if entry.tick is not None}
+    if run.desk is not None and quoted <= run.symbols and run.stamp == account_stamp(session):
         return run.desk
     first = next((entry.tick for entry in chunk if entry.tick is not None), None)
     start = run.now or (database_now(session) if first is None else first.event_at)
@@ -219,11 +221,11 @@ def _desk(session: Session, run: _Run, chunk: Sequence[Entry]) -> Desk:
         if row.at <= start:
             run.due[row.symbol] = row.at + timedelta(seconds=run.plan.cycle_seconds)
             run.symbols.add(row.symbol)
-    symbols = run.symbols | {entry.tick.symbol for entry in chunk if entry.tick is not None}
-    longest = max(run.plan.strategy_for(symbol).window_seconds for symbol in symbols) if symbols else 0
+    run.symbols |= quoted
+    longest = max((run.plan.strategy_for(symbol).window_seconds for symbol in run.symbols), default=0)
     window = max(longest, int(MOVE_WINDOW.total_seconds()))
     run.desk, _ = desk_state.load(
-        session, symbols, actor, start, window_seconds=window, cap=None, seed=run.plan.seed, lock=False
+        session, run.symbols, actor, start, window_seconds=window, cap=None, seed=run.plan.seed, lock=False
     )
     return run.desk
 

@@ -30,7 +30,7 @@ class MeanReversion:
     """Long when the newest mid is far below the window's mean, out once it is back, or when a trend proves it wrong."""
 
     name = "mean_reversion"
-    window_seconds = 1500
+    window_seconds = 720
 
     @exact
     def decide(self, window: Sequence[Quote], position_qty: Decimal, policy: Policy) -> Proposal | None:

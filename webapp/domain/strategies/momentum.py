@@ -17,14 +17,14 @@ COST_MULTIPLE = Decimal("1.5")
 SHOWN_FROM = Decimal("0.85")
 """Weaker signals are kept back; those between this and 1 are proposed, and left to MIN_CONFIDENCE."""
 FAST, SLOW = 4, 14
-"""Points of the two averages: at 40 points in 20 minutes, two and seven minutes."""
+"""Points of the two averages: at 40 points in 10 minutes, one and three and a half minutes."""
 
 
 class Momentum:
     """Long when the window's return beats its noise and its costs, out when the fast average crosses the slow one."""
 
     name = "momentum"
-    window_seconds = 1200
+    window_seconds = 600
 
     @exact
     def decide(self, window: Sequence[Quote], position_qty: Decimal, policy: Policy) -> Proposal | None:

@@ -13,7 +13,7 @@ from webapp.domain.policy import Policy
 
 POINTS = 40
 """Steps a window is read in. Even in time, because quotes come in bursts and a burst is not evidence."""
-MIN_QUOTES = 12
+MIN_QUOTES = 9
 MIN_SHARE = 10
 """A window is readable once its quotes cover a tenth of it: a new desk soon has an opinion."""
 
