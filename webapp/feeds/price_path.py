@@ -62,7 +62,7 @@ class Noise:
 
 @dataclass(frozen=True)
 class Segment:
-    """A quarter of an hour of one regime: where the price starts, how far it drifts, and the shape it draws on the way."""
+    """One regime, a quarter of an hour: where the price starts, how far it drifts, and the shape it draws."""
 
     regime: str
     base: float
@@ -102,7 +102,7 @@ def _wave(turns: float) -> float:
 
 
 def _spike(seconds: float) -> float:
-    """Up within 100 seconds of the peak, back within the following 300: a spike ends before its segment does."""
+    """Up within 100 seconds of the peak, back within the next 300: a spike ends before its segment does."""
     if -100.0 < seconds <= 0.0:
         return smooth(1.0 + seconds / 100.0)
     if 0.0 < seconds < 300.0:
