@@ -5,10 +5,11 @@ More processes are more machines' business: each needs its own port and Promethe
 """
 
 import gc
-import logging
 import sys
 from pathlib import Path
 from typing import Any
+
+from gunicorn.glogging import Logger
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -32,12 +33,20 @@ graceful_timeout = 8
 limit_request_line = 8190
 
 
-def on_starting(_server: Any) -> None:
+class JsonLogger(Logger):
     """gunicorn's own messages in the same JSON lines as ours."""
-    logs.configure(settings.log_level)
-    own = logging.getLogger("gunicorn.error")
-    own.handlers.clear()
-    own.propagate = True
+
+    def setup(self, cfg: Any) -> None:
+        """Leave the writing to the root logger, which `logs` set up."""
+        super().setup(cfg)
+        logs.configure(settings.log_level)
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True
+
+
+logger_class = JsonLogger
+# Its socket would lie in the user's home, one for all servers of that user; signals are enough.
+control_socket_disable = True
 
 
 def post_worker_init(_worker: Any) -> None:

@@ -39,12 +39,12 @@ def folder() -> Path:
     return _folder[0]
 
 
-def run(program: str, *arguments: str) -> None:
+def run(program: str, *arguments: str, words_in: str = "") -> None:
     """Run a PostgreSQL program as the account that owns the data. Raises :class:`CommandFailed`."""
     with tempfile.TemporaryFile("w+") as output:  # a pipe would stay open as long as the server that inherits it
         done = subprocess.run(
             [str(folder() / program), *arguments],
-            stdin=subprocess.DEVNULL,
+            input=words_in.encode(),
             stdout=output,
             stderr=subprocess.STDOUT,
             cwd="/",

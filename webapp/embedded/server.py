@@ -90,8 +90,6 @@ def ensure_running(cluster: Cluster, settings: Mapping[str, str]) -> None:
         _initialise(cluster)
     if not cluster.running() or not _answers(cluster):
         _start(cluster, settings)
-    with suppress(CommandFailed):  # exists already
-        run("createdb", "-h", str(cluster.socket_folder), "-U", SUPERUSER, DATABASE)
 
 
 def _initialise(cluster: Cluster) -> None:
@@ -109,6 +107,8 @@ def _initialise(cluster: Cluster) -> None:
         "-D",
         str(half_made),
     )
+    # Without a server, so that a whole data folder always has its database.
+    run("postgres", "--single", "-D", str(half_made), "postgres", words_in=f"CREATE DATABASE {DATABASE}\n")
     shutil.rmtree(cluster.data, ignore_errors=True)
     half_made.rename(cluster.data)
 
@@ -153,7 +153,7 @@ def _answers(cluster: Cluster) -> bool:
     deadline = time.monotonic() + START_SECONDS
     while cluster.running() and time.monotonic() < deadline:
         with suppress(CommandFailed):
-            run("pg_isready", "-q", "-h", str(cluster.socket_folder))
+            run("pg_isready", "-q", "-h", str(cluster.socket_folder), "-U", SUPERUSER, "-d", "postgres")
             return True
         time.sleep(0.05)
     return False
