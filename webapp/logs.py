@@ -24,7 +24,9 @@ log = structlog.stdlib.get_logger("webapp")
 def install(app: Flask) -> None:
     """Set up logging for the process and the request hooks for the app."""
     config: Config = app.config["PAPERDESK"]
-    if not config.testing:
+    if config.testing:
+        _through_logging()  # and no further: what becomes of the lines is the test's business
+    else:
         configure("warning" if config.command else config.log_level)
     app.before_request(_begin)
     app.after_request(_end)
@@ -35,25 +37,11 @@ def configure(level: str) -> None:
 
     Commands speak to a person and log from `warning` on; one that runs for days calls this with `log_level`.
     """
-    shared: list[Any] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_logger_name,
-        structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.StackInfoRenderer(),
-        structlog.processors.format_exc_info,
-        hide_secrets,
-    ]
-    structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
-        cache_logger_on_first_use=False,
-    )
+    _through_logging()
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
+            foreign_pre_chain=_steps(),
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.JSONRenderer(default=str),
@@ -62,6 +50,33 @@ def configure(level: str) -> None:
     )
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
     logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)  # it greets with a line for each plugin
+
+
+def _through_logging() -> None:
+    """Send structlog's events through the standard library's loggers, where those of libraries go, too."""
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *_steps(),
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
+
+
+def _steps() -> list[Any]:
+    """What is added to every event, and taken out of it."""
+    return [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.StackInfoRenderer(),
+        structlog.processors.format_exc_info,
+        hide_secrets,
+    ]
 
 
 def hide_secrets(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -6,8 +6,7 @@ from webapp import migrating
 from webapp.config import Config
 from webapp.demo.kept import Kept
 from webapp.extensions import COMMAND_LIMITS, database_url, make_engine
-from webapp.queries import vitals
-from webapp.services import access
+from webapp.services import access, history
 
 BY = "demo"
 
@@ -20,6 +19,6 @@ def prepare(config: Config, kept: Kept) -> bool:
         for role in access.ROLES:
             access.ensure_user(session, role, kept.password, role)
         access.ensure_token(session, "demo", access.SCOPES, BY, secret=kept.token)
-        new = vitals.never_used(session)
+        new = history.is_empty(session)
     engine.dispose()
     return new

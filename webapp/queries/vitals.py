@@ -1,6 +1,6 @@
 """The few numbers a monitoring system asks for every few seconds, in one cheap statement."""
 
-from sqlalchemy import exists, func, select, text
+from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from webapp.models import Account, Cycle, Heartbeat, KillSwitchState, MarketTick, PortfolioSnapshot
@@ -35,8 +35,3 @@ def read(session: Session) -> dict[str, float]:
     found = {name: float(value) for name, value in row.items() if value is not None}
     found.setdefault("kill_switch", 1.0)  # unknown counts as halted
     return found
-
-
-def never_used(session: Session) -> bool:
-    """Whether the desk has seen no quote and made no cycle."""
-    return session.execute(select(~(exists(select(MarketTick)) | exists(select(Cycle))))).scalar_one()
