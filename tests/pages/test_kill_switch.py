@@ -190,6 +190,12 @@ def test_state_that_cannot_be_read_is_drawn_as_on_and_says_unknown(visit, operat
     assert "Trades are refused" in page.text
 
 
+def test_state_that_claims_to_be_off_but_is_not_known_counts_as_on(visit, monkeypatch):
+    monkeypatch.setattr(kill_switch, "state", lambda _session: kill_switch.SwitchState(enabled=False, known=False))
+
+    assert visit("/orders/").dom.one(data_kill_switch=None)["data-kill-switch"] == "on"
+
+
 def test_halt_works_while_the_pool_is_empty(visit, operator, session, monkeypatch):
     """Who was seen a moment ago may halt even when the database cannot say who they are."""
     form = visit("/kill-switch/", client=operator).fill("kill-switch-on", reason="now")

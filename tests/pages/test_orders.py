@@ -180,3 +180,13 @@ def test_cycle_known_only_by_its_rows_is_told_all_the_same(visit, session):
     page = visit(f"/cycles/{cycle_id}")
 
     assert "written by another program" in page.text
+
+
+@pytest.mark.parametrize("text", ["<img src=x>", "</dd><script>alert(1)</script>"])
+def test_what_a_bot_said_is_only_ever_text(visit, trader, text):
+    order_id = trader.cycle("buy", "1", payload={"why": text, "deep": {text: [text]}})["order"]["order_id"]
+    page = visit(f"/orders/{order_id}")
+
+    assert page.text.count(text) >= 2
+    assert not page.dom.all("img")
+    assert len(page.dom.all("script")) == len(visit("/orders/").dom.all("script"))

@@ -140,3 +140,11 @@ def test_part_of_the_form_changes_only_that_part(visit, admin, session):
     now = policy.current(session).policy
     assert now == Policy(**{**vars(Policy.default()), "max_daily_loss": now.max_daily_loss})
     assert str(now.max_daily_loss) == "250"
+
+
+def test_operator_who_posts_the_form_anyway_is_refused(visit, logged_in, session):
+    operator = logged_in("operator")
+    token = visit("/logout", client=operator).fill("logout")["csrf_token"]
+    visit("/risk/policy", client=operator, post={"csrf_token": token, "max_daily_loss": "1"}, status=403)
+
+    assert policy.current(session).version == 1

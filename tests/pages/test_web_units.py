@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from jinja2 import UndefinedError
 
 from webapp.web import cells, filters
 from webapp.web.auth import own_path
@@ -143,3 +144,10 @@ def test_throttle_keeps_a_bounded_memory(monkeypatch):
 
     assert throttle.allowed("a")
     assert not throttle.allowed("d")
+
+
+def test_templates_escape_everything_and_know_every_name(app):
+    assert app.jinja_env.autoescape is True
+    assert app.jinja_env.from_string("{{ text }}").render(text="<b>") == "&lt;b&gt;"
+    with pytest.raises(UndefinedError):
+        app.jinja_env.from_string("{{ misspelt }}").render()
