@@ -205,4 +205,4 @@ if __name__ == "__main__":
     try:
         Config.read().for_production()
     except ConfigError as error:
-        sys.exit(str(error))
+        sys.exit(f"paperdesk: {error}")
