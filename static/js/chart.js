@@ -82,7 +82,7 @@ class NavChart {
     this.chart.applyOptions(frameOptions());
     this.span.applyOptions({ upColor: colour("--accent", 0.4), downColor: colour("--accent", 0.4) });
     this.nav.applyOptions({ lineColor: accent, topColor: colour("--accent", 0.2), bottomColor: colour("--accent", 0.02) });
-    this.gaps.applyOptions({ color: colour("--warn", 0.12) });
+    this.gaps.applyOptions({ color: colour("--warn", 0.22) });
     this.fall.applyOptions({
       bottomLineColor: loss, bottomFillColor1: colour("--loss", 0.05), bottomFillColor2: colour("--loss", 0.25),
       topLineColor: loss, topFillColor1: "transparent", topFillColor2: "transparent",

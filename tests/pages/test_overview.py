@@ -91,11 +91,14 @@ def test_one_stale_symbol_does_not_hide_behind_a_fresh_one(visit, alive, session
     assert sentence(page) == "Trading, but look at quotes: 1 stale."
 
 
-def test_late_snapshots_and_cycles_are_late(visit, alive, session):
-    page = visit("/")
-    assert states(page)["snapshots"] == "on time"
-    builders.add(session, builders.Cycle)  # nothing: an empty insert must not disturb the desk
-    assert states(visit("/"))["last cycle"] == "on time"
+def test_snapshots_and_cycles_that_stopped_coming_are_late(visit, session):
+    then = builders.now() - timedelta(minutes=4)
+    builders.snapshot(session, at=then)
+    builders.cycle(session, at=then)
+    page = visit("/", queries=QUERIES)
+
+    assert states(page)["snapshots"] == "late"
+    assert states(page)["last cycle"] == "late"
 
 
 def test_figures_come_from_the_books(visit, alive, session):
@@ -118,7 +121,7 @@ def test_limits_are_listed_nearest_first_with_value_limit_and_share(visit, alive
     page = visit("/", queries=QUERIES)
     limits = page.dom.all("li", data_limit=None)
 
-    assert [limit["data-limit"] for limit in limits[:2]] == ["MAX_DAILY_LOSS", "MAX_OPEN_POSITIONS"]
+    assert [limit["data-limit"] for limit in limits[:2]] == ["MAX_DAILY_LOSS", "MAX_POSITION_NOTIONAL"]
     assert limits[0].text.startswith("Daily loss since 00:00 UTC 90.00 of 100.00 USDC 90 %")
     assert limits[0].all("svg", role="img")
 
@@ -140,7 +143,12 @@ def test_limit_that_is_reached_says_so(visit, alive, session):
         ({"status": "executed"}, [1], "resting", "Rested, then bought 1 at 100.0000 USDC."),
         ({"status": "approved"}, ["0.25"], "executed", "Bought 0.25 at 100.0000 USDC; 0.75 still rests."),
         ({"status": "approved", "limit_price": Decimal(90)}, [], "resting", "Resting: buy 1 at 90.0000 USDC."),
-        ({"status": "canceled", "limit_price": Decimal(90)}, [], "resting", "Canceled unfilled: buy 1 at 90.0000 USDC."),
+        (
+            {"status": "canceled", "limit_price": Decimal(90)},
+            [],
+            "resting",
+            "Canceled unfilled: buy 1 at 90.0000 USDC.",
+        ),
         ({"status": "rejected", "risk_reason": "MAX_DRAWDOWN"}, [], "blocked", "Blocked by max drawdown."),
     ],
 )

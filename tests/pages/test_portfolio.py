@@ -70,7 +70,7 @@ def test_statistics_are_exact_and_undefined_ones_say_so(visit, session):
     assert Decimal(found["total_return"]) == Decimal("-0.1")
     assert Decimal(found["max_drawdown"]) == Decimal("-0.2")
     assert Decimal(found["change"]) == -10
-    assert (found["sharpe"], found["annual_volatility"]) == ("", "")
+    assert (found["sharpe"], found["annual_volatility"], found["cagr"]) == ("", "", "")
     assert page.dom.one(data_stat="sharpe").text == "n/a"
 
 

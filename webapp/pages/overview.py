@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from flask import Blueprint, Response, current_app
-from sqlalchemy import RowMapping
 
 from webapp.extensions import db
 from webapp.queries import market, overview
@@ -119,7 +118,7 @@ def _judged(name: str, at: datetime | None, now: datetime, late_after: int, note
     return Source(name, at, "on time", "good", note)
 
 
-def told(row: RowMapping) -> str:
+def told(row: Any) -> str:
     """What came of a cycle, as a sentence with its numbers."""
     if row["outcome"] == "no_signal":
         return row["reason"] or "No signal: the strategy saw no reason to trade."
@@ -137,7 +136,7 @@ def told(row: RowMapping) -> str:
     return f"{done}." if not rest or row["status"] != "approved" else f"{done}; {filters.qty(rest)} still rests."
 
 
-def _waiting(row: RowMapping, qty: Decimal) -> str:
+def _waiting(row: Any, qty: Decimal) -> str:
     limit = "" if row["limit_price"] is None else f" at {filters.price(row['limit_price'])} USDC"
     what = f"{row['side']} {filters.qty(qty)}{limit}"
     if row["status"] == "canceled":

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from flask import Blueprint, Response, current_app, g, jsonify, make_response, request
 
-from webapp.domain.analytics import Statistics
+from webapp.domain.analytics import Statistics, statistics
 from webapp.domain.drawdown import round_down
 from webapp.domain.errors import BadInput
 from webapp.extensions import db
@@ -24,6 +24,7 @@ from webapp.web.svg import nav_picture
 bp = Blueprint("portfolio", __name__)
 TEMPLATES: Final = ("portfolio/index.html", "portfolio/_figures.html")
 CHART_ARGS: Final = ("range", "from", "to")
+ANNUAL_FROM: Final = timedelta(days=1)
 RATIO_DIGITS: Final = Decimal("1e-8")
 
 
@@ -73,7 +74,7 @@ def index() -> Response:
     name = chosen_range()
     params = PAGE.read()
     view = window(name, params)
-    version = version_of(view and (view.newest, view.closing, view.opening), request.args)
+    version = version_of(view and (view.newest["snapshot_id"], view.closing, view.opening), request.args)
     if unchanged(version):
         return answer(*TEMPLATES, version=version)
     context = context_of(PAGE)
@@ -95,7 +96,7 @@ def index() -> Response:
 def figures(view: Window) -> dict[str, Any]:
     """What a window adds up to."""
     performance = portfolio.performance(db.session(), view)
-    return {"performance": performance, "statistics": listed(performance.daily), "ratio": change_ratio(view)}
+    return {"performance": performance, "statistics": listed(view, performance.daily), "ratio": change_ratio(view)}
 
 
 def picture(view: Window) -> dict[str, Any]:
@@ -169,10 +170,16 @@ def summary(view: Window) -> str:
     )
 
 
-def listed(daily: Statistics) -> list[tuple[str, str, Decimal | None, str]]:
-    """Name, label, value and kind of every statistic from daily closes, in reading order."""
+def listed(view: Window, daily: Statistics) -> list[tuple[str, str, Decimal | None, str]]:
+    """Name, label, value and kind of every statistic from daily closes, in reading order.
+
+    Less than a day has no annual figures: an hour stretched to a year is a number without a meaning.
+    """
+    total = ("total_return", "Total return", daily.total_return, "percent")
+    if view.end - view.start < ANNUAL_FROM:
+        daily = statistics([])
     return [
-        ("total_return", "Total return", daily.total_return, "percent"),
+        total,
         ("cagr", "Annual growth (CAGR)", daily.cagr, "percent"),
         ("annual_volatility", "Volatility, annual", daily.annual_volatility, "size"),
         ("downside_deviation", "Downside deviation, annual", daily.downside_deviation, "size"),
