@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import time
 from datetime import timedelta
 from decimal import Decimal
 
@@ -12,6 +13,7 @@ import pytest
 
 from tests import builders
 from webapp.models import MarketTick
+from webapp.pages import market
 
 
 @pytest.fixture
@@ -137,14 +139,24 @@ def test_interval_is_kept_with_the_other_filters(visit, quotes):
     assert links[0]["href"] == "/market/?symbol=SOL-USDC&limit=20&interval=1m"
 
 
-def test_live_block_costs_one_statement_when_nothing_changed(visit, quotes, session):
+def test_live_block_costs_one_statement_when_nothing_changed(visit, quotes, session, monkeypatch):
+    monkeypatch.setattr(market, "REDRAW_SECONDS", 10**9)
     block = visit("/market/").dom.one(id="market")
     headers = {"HX-Request": "true", **json.loads(block["hx-headers"])}
     visit.statements.clear()
-    answer = visit.client.get(block["hx-get"], headers=headers)
-    if answer.status_code == 200:  # the clock went over a redraw's edge between the two
-        return
-    assert answer.status_code == 204
+
+    assert visit.client.get("/market/", headers=headers).status_code == 204
     assert len(visit.statements) == 1
     builders.tick(session, "SOL-USDC", 105)
-    assert visit.client.get(block["hx-get"], headers=headers).status_code == 200
+    again = visit.client.get("/market/", headers=headers)
+    assert again.status_code == 200
+    assert "<html" not in again.text
+
+
+def test_live_block_is_drawn_again_in_time_although_nothing_came(visit, quotes, monkeypatch):
+    monkeypatch.setattr(market, "REDRAW_SECONDS", 1)
+    block = visit("/market/").dom.one(id="market")
+    time.sleep(1.1)
+    answer = visit.client.get("/market/", headers={"HX-Request": "true", **json.loads(block["hx-headers"])})
+
+    assert answer.status_code == 200, "quotes go stale without any new row"
