@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from tests.api.conftest import ALL, Bot, cycle, refused
 from webapp.domain.risk.rules import RULES
+from webapp.domain.strategies import deal
 from webapp.models import Fill, Order, Position, Signal
 
 DETAILS = {"cycle_id", "order_id", "rule", "limit", "value", "rules"}
@@ -98,7 +99,9 @@ def test_without_a_proposal_the_desks_own_strategy_may_see_nothing(bot: Bot, ses
     answer = bot.post("/trade/cycle", body)
     assert answer.status_code == 202
     assert (answer.json["outcome"], answer.json["order"], answer.json["fills"]) == ("no_signal", None, [])
-    assert bot.get(f"/cycles/{answer.json['cycle_id']}").json["strategy"] == "momentum"
+    config = bot.client.application.config["PAPERDESK"]
+    own = deal(config.strategies, config.symbols)["SOL-USDC"].name
+    assert bot.get(f"/cycles/{answer.json['cycle_id']}").json["strategy"] == own
     assert bot.post("/trade/cycle", body | {"proposal": None, "idempotency_key": "other"}).status_code == 202
     assert count(session, Order) == 0
 
@@ -204,7 +207,7 @@ HOSTILE: dict[str, list[Any]] = {
     "proposal.limit_price": [0, "0", "-1", *(value for value in AMOUNTS if value is not None)],
     "proposal.confidence": [..., "1.1", "-0.1", 2, "0.123456", *AMOUNTS],
     "proposal.expected_loss": ["-1", -1, *(value for value in AMOUNTS if value is not None)],
-    "proposal.payload": ["x", [], 5, None, {"a": "x" * 17_000}],
+    "proposal.payload": ["x", [], 5, None, {"a": "x" * 17_000}, {"a": "\x00"}, {"\x00": 1}, {"a": ["\ud800"]}],
     "proposal.leverage": ["10"],
     "proposal.__class__": ["x"],
     "colour": ["red"],

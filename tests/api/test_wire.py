@@ -34,6 +34,12 @@ def test_a_bad_text_is_found_where_it_is() -> None:
     assert caught.value.field == "proposal.payload.notes.1"
 
 
+def test_numbers_that_json_does_not_have_are_refused() -> None:
+    for raw in (b"[NaN]", b"[Infinity]", b"[-Infinity]", b"[1e400]", b"[1e-400]", b"[0." + b"1" * 50 + b"]"):
+        with pytest.raises(BadInput):
+            wire.read(raw)
+
+
 def test_white_space_and_order_do_not_change_a_fingerprint_but_any_value_does() -> None:
     app = Flask("test")
     texts = [b'{"a": 1.5, "b": [1, 2]}', b'{"b":[1,2],"a":1.5}', b'{\n"a" : 1.5 , "b":[ 1,2 ] }']

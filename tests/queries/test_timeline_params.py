@@ -70,6 +70,11 @@ def test_an_equal_span_is_empty_and_a_reversed_one_is_refused() -> None:
     assert caught.value.field == "from"
 
 
+def test_a_value_beyond_any_use_is_refused_before_it_is_read() -> None:
+    with pytest.raises(BadInput, match="longer than 512"):
+        read(("cursor", "x" * 513))
+
+
 def test_a_name_given_twice_is_refused() -> None:
     with pytest.raises(BadInput) as caught:
         read(("symbol", "A"), ("symbol", "B"))

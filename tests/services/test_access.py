@@ -25,6 +25,12 @@ def test_the_right_password_lets_in_and_any_other_does_not(session: Session) -> 
         assert access.authenticate(session, nobody, PASSWORD) is None
 
 
+def test_a_password_is_not_shortened(session: Session) -> None:
+    access.create_user(session, "olga", "x" * 1000, "viewer")
+    assert access.authenticate(session, "olga", "x" * 1000) is not None
+    assert access.authenticate(session, "olga", "x" * 1001) is None
+
+
 def test_an_unknown_name_takes_as_long_as_a_wrong_password(session: Session) -> None:
     access.create_user(session, "olga", PASSWORD, "viewer")
     passwords.nobody()

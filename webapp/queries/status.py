@@ -60,7 +60,7 @@ def bot_status(session: Session) -> BotStatus:
         market_data_stale=stale,
         nav=nav,
         peak_nav=peak,
-        drawdown=max(peak - nav, ZERO),
+        drawdown=peak - nav,
         as_of=row["as_of"],
     )
 
@@ -95,7 +95,7 @@ def _policy(row: RowMapping) -> Policy:
 
 @exact
 def _books(row: RowMapping, policy: Policy) -> tuple[Decimal, Decimal]:
-    """NAV and its peak. Before the first cycle there is no account row, and the desk is worth its starting cash."""
+    """NAV and its peak, which a NAV above it raises. An adopted database without an account has its starting cash."""
     if row["cash"] is None:
         return quantise(policy.starting_cash), quantise(policy.starting_cash)
     nav = quantise(row["cash"] + (row["held"] or ZERO), "nav")
