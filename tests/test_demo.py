@@ -131,7 +131,7 @@ def test_demo_trades_ends_whole_and_goes_on_with_the_same_logins(demo, home):
     assert second.end(signal.SIGINT) == 0
     assert all_gone(parts)
     assert (second.said("password"), second.said("token")) == (first.said("password"), first.said("token"))
-    assert took < 30, "the second start is the quick one (10 s on a quiet machine)"
+    assert took < 120, "the second start makes no history: 10 s on a quiet machine"
 
 
 def test_killed_demo_leaves_no_process_behind(demo, home):
