@@ -106,26 +106,24 @@ def test_new_row_changes_the_version(visit, session):
     answer = visit.client.get("/orders/", headers=asking)
 
     assert answer.status_code == 200
-    assert answer.text.count("<tr data-id=") == 2
+    assert answer.text.count(" data-id=") == 2
+
+
+BAD = (
+    ("nonsense=1", "nonsense"),
+    ("limit=0", "limit"),
+    ("limit=201", "limit"),
+    ("limit=1e20", "limit"),
+    ("cursor=abc", "cursor"),
+    ("limit=5&limit=6", "limit"),
+    ("symbol=%00", "symbol"),
+)
 
 
 @pytest.mark.parametrize("name", LISTS)
-@pytest.mark.parametrize(
-    ("query", "field"),
-    [
-        ("nonsense=1", "nonsense"),
-        ("limit=0", "limit"),
-        ("limit=201", "limit"),
-        ("limit=1e20", "limit"),
-        ("cursor=abc", "cursor"),
-        ("limit=5&limit=6", "limit"),
-        ("symbol=%00", "symbol"),
-    ],
-)
-def test_bad_parameter_is_a_422_page_that_names_the_field(visit, name, query, field):
-    page = visit(f"{LISTS[name]}?{query}", status=422)
-
-    assert field in page.text
+def test_bad_parameter_is_a_422_page_that_names_the_field(visit, name):
+    for query, field in BAD:
+        assert field in visit(f"{LISTS[name]}?{query}", status=422).text, query
 
 
 @pytest.mark.parametrize("kind", ["csv", "json"])
@@ -227,16 +225,17 @@ def test_json_pages_with_a_cursor_and_ends_with_null(client, session):
     assert datetime.fromisoformat(first["items"][0]["created_at"]).tzinfo == UTC
 
 
-@pytest.mark.parametrize("text", ["<script>alert(1)</script>", '"><img src=x>', "{{ 7*7 }}", "' onmouseover='x"])
-def test_stored_text_is_only_ever_text(visit, session, text):
-    at = builders.now()
+def test_stored_text_is_only_ever_text(visit, session):
     order_id = builders.order(session)
-    builders.risk_event(session, order_id, details={"sentence": text})
-    builders.signal(session, strategy_payload={text: text})
-    event = {"event_id": builders.new_id(at), "enabled": True, "reason": text, "actor": text, "created_at": at}
-    builders.add(session, KillSwitchEvent, event)
+    texts = ["<script>alert(1)</script>", '"><img src=x>', "{{ 7*7 }}", "' onmouseover='x"]
+    for text in texts:
+        at = builders.now()
+        builders.risk_event(session, order_id, details={"sentence": text})
+        builders.signal(session, strategy_payload={text: text})
+        event = {"event_id": builders.new_id(at), "enabled": True, "reason": text, "actor": text, "created_at": at}
+        builders.add(session, KillSwitchEvent, event)
 
     for path in ("/risk/", "/signals/", "/kill-switch/"):
         page = visit(path)
-        assert " ".join(text.split()) in page.text
+        assert [text for text in texts if text not in page.text] == []
         assert not page.dom.all("img")

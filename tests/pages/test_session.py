@@ -53,16 +53,16 @@ def test_typed_name_is_kept_and_the_password_is_not(client, olga):
     assert "wrong-secret" not in page
 
 
-@pytest.mark.parametrize(
-    "target",
-    ["//evil.example", "https://evil.example", "/\\evil.example", "\\\\evil.example", "javascript:alert(1)",
-     "/\tevil", "/%09/evil.example\n", "///evil.example", "evil.example", "http:/evil.example"],
-)  # fmt: skip
-def test_next_never_leads_out_of_the_house(client, olga, target):
-    answer = log_in(client, next=target)
+OUTSIDE = (
+    *("//evil.example", "https://evil.example", "/\\evil.example", "\\\\evil.example", "javascript:alert(1)"),
+    *("/\tevil", "/%09/evil.example\n", "///evil.example", "evil.example", "http:/evil.example"),
+)
 
-    assert answer.status_code == 303
-    assert answer.location == "/"
+
+def test_next_never_leads_out_of_the_house(app, olga):
+    for target in OUTSIDE:
+        answer = log_in(app.test_client(), next=target)
+        assert (answer.status_code, answer.location) == (303, "/"), target
 
 
 def test_session_is_a_new_one_after_login(client, olga):
