@@ -94,9 +94,9 @@ def deepest(tiles: Sequence[Tile]) -> tuple[Fall | None, list[Tile]]:
         for fall in _proven(peak, tile):
             if best is None or fall.ratio < best.ratio:
                 best = fall
-        high = tile.high if peak is None else max(tile.high, peak.high)
-        if tile.width and high > 0:
-            bounds.append((tile.low / high - 1, tile))
+        # Only falls from a high inside the tile can hide: one from an earlier peak to its low is proven already.
+        if tile.width and tile.high > 0:
+            bounds.append((tile.low / tile.high - 1, tile))
         if peak is None or tile.high > peak.high:
             peak = tile
     depth = best.ratio if best else ZERO
