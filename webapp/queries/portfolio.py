@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
 from types import MappingProxyType
@@ -241,8 +241,3 @@ def performance(session: Session, view: Window) -> Performance:
     closes = daily_closes([opened, *((row.last_at, row.last_nav) for row in rows), view.closing])
     figures = statistics([nav for _, nav in closes])
     return Performance(figures, len(closes) - 1, max_drawdown(session, view.opening, view.start, view.end))
-
-
-def utc_midnight(now: datetime) -> datetime:
-    """When the desk's day began."""
-    return round_down(now.astimezone(UTC), DAY)
