@@ -12,7 +12,9 @@ from uuid import UUID
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_COUNT_BITS = 14
+_COUNT_BITS = 18
+_REMEMBERED = 64
+"""Instants whose count is kept: a snapshot's or a fill's time lies beside the moment it is made at, and both return."""
 _HASH_BITS = 62 - _COUNT_BITS
 
 
@@ -21,19 +23,19 @@ class TimeOrderedIds:
 
     def __init__(self, seed: bytes) -> None:
         self._seed = seed
-        self._instant = -1
-        self._count = 0
+        self._counts: dict[int, int] = {}
 
     def next(self, at: datetime) -> UUID:
-        """The next id for the instant ``at``; raises OverflowError after 16,384 ids of one microsecond."""
+        """The next id for the instant ``at``; raises OverflowError after 262,144 ids of one microsecond."""
         instant = (at - _EPOCH) // _MICROSECOND
-        self._count = self._count + 1 if instant == self._instant else 0
-        self._instant = instant
-        if self._count >> _COUNT_BITS:
-            raise OverflowError("more than 16,384 ids for one microsecond")
+        count = self._counts[instant] = self._counts.pop(instant, -1) + 1
+        if len(self._counts) > _REMEMBERED:
+            del self._counts[next(iter(self._counts))]
+        if count >> _COUNT_BITS:
+            raise OverflowError("more than 262,144 ids for one microsecond")
         milliseconds, microseconds = divmod(instant, 1000)
-        digest = sha256(b"%s|%d|%d" % (self._seed, instant, self._count)).digest()
+        digest = sha256(b"%s|%d|%d" % (self._seed, instant, count)).digest()
         tail = int.from_bytes(digest[:8]) >> (64 - _HASH_BITS)
         high = (milliseconds & (1 << 48) - 1) << 16 | 0x7000 | microseconds << 2
-        low = 0b10 << 62 | self._count << _HASH_BITS | tail
+        low = 0b10 << 62 | count << _HASH_BITS | tail
         return UUID(int=high << 64 | low)
