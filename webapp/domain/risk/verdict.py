@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 from typing import Any
 
 from webapp.domain.money import CONTEXT, UNIT, plain
@@ -40,7 +40,8 @@ class Verdict:
         """The part of a greatest value that is used, 1 being all of it; None for least values and limits of zero."""
         if self.floor or self.value is None or not self.limit:
             return None
-        return CONTEXT.quantize(CONTEXT.divide(max(self.value, Decimal(0)), self.limit), Decimal("0.0001"))
+        part = CONTEXT.divide(max(self.value, Decimal(0)), self.limit)
+        return part.quantize(Decimal("0.0001"), rounding=ROUND_DOWN, context=CONTEXT)
 
     @property
     def warns(self) -> bool:
