@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any, Literal, NamedTuple, Self
 
 from webapp.domain.errors import BadInput, InvalidPolicy
-from webapp.domain.money import parse_amount, plain
+from webapp.domain.money import LIMIT, parse_amount, plain
 
 Kind = Literal["amount", "count", "flag"]
 
@@ -168,6 +168,8 @@ def _read(name: str, field: Field, value: Any) -> Decimal | int | bool | None:
         return value
     if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
         raise BadInput(name, "must be a number")
+    if isinstance(value, int) and abs(value) >= LIMIT:  # an integer of thousands of digits cannot even be printed
+        raise BadInput(name, "must have at most 10 digits before the point")
     text = value if isinstance(value, str) else format(value, "f") if isinstance(value, Decimal) else str(value)
     number = parse_amount(text, name)
     if not field.minimum <= number <= field.maximum:
