@@ -19,11 +19,12 @@ class Activity:
         self.trades.append(at)
         del self.trades[: bisect_left(self.trades, at - _KEEP)]
 
-    def last_hour(self, now: datetime) -> tuple[int, datetime | None]:
-        """Orders of the last 60 minutes, and the moment at which the oldest of them no longer counts."""
+    def last_hour(self, now: datetime, limit: int) -> tuple[int, datetime | None]:
+        """Orders of the last 60 minutes, and the moment from which they are fewer than ``limit``; None for never."""
         first = bisect_right(self.trades, now - HOUR)
         count = len(self.trades) - first
-        return count, self.trades[first] + HOUR if count else None
+        frees = first + max(0, count - limit)
+        return count, self.trades[frees] + HOUR if frees < len(self.trades) else None
 
     def today(self, now: datetime) -> int:
         """Orders since 00:00 UTC."""

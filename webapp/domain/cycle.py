@@ -13,7 +13,7 @@ from webapp.domain.anomaly import judge_move
 from webapp.domain.desk import Desk, RestingOrder
 from webapp.domain.execution import market_price, round_trip_cost, terms
 from webapp.domain.market import SeenTick, Tick, move_pct
-from webapp.domain.money import ZERO, exact
+from webapp.domain.money import BPS, CONTEXT, UNIT, ZERO, exact
 from webapp.domain.orders import OrderStatus, Proposal, Side
 from webapp.domain.policy import Policy
 from webapp.domain.records import Changes, CycleRow, OrderRow, RiskEventRow, SignalRow
@@ -204,7 +204,7 @@ def context_for(desk: Desk, symbol: str, proposal: Proposal, now: datetime) -> R
     claimed = sum(
         (waiting.remaining for waiting in desk.resting.get(symbol, ()) if waiting.order.side is proposal.side), ZERO
     )
-    hour, hour_frees_at = desk.activity.last_hour(now)
+    hour, hour_frees_at = desk.activity.last_hour(now, policy.max_trades_per_hour)
     exposure, open_count = _elsewhere(desk, symbol)
     return RiskContext(
         policy=policy,
@@ -216,7 +216,7 @@ def context_for(desk: Desk, symbol: str, proposal: Proposal, now: datetime) -> R
         mid_price=None if tick is None else tick.mid_price,
         price=price,
         round_trip_cost=None if tick is None else round_trip_cost(proposal.qty, tick, policy),
-        fee=None if price is None else proposal.qty * price * policy.fee_bps / 10_000,
+        fee=None if price is None else CONTEXT.quantize(proposal.qty * price * policy.fee_bps / BPS, UNIT),
         move_5m_pct=None if tick is None else move_pct(tick.mid_price, base.mid_price if base else tick.mid_price),
         position_qty=position.qty,
         qty_after=position.qty + (claimed + proposal.qty) * proposal.side.sign,
