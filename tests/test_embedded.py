@@ -18,6 +18,7 @@ from sqlalchemy.engine import make_url
 from tests.support import eventually
 from webapp import embedded
 from webapp.config import ROOT
+from webapp.embedded.programs import ROOT_RUNS_AS
 
 USER = """
 import sys
@@ -134,11 +135,14 @@ def test_server_killed_under_its_user_is_started_again_with_committed_data(user,
 
 def test_pid_used_again_by_another_program_does_not_keep_the_server_down(home):
     embedded.acquire(home).release()
-    lock_file = home / "postgres/postmaster.pid"
-    lock_file.write_text(f"{os.getpid()}\n{home / 'postgres'}\n1\n5432\n{home / 'postgres'}\n\n\nready   \n")
-    handle = embedded.acquire(home)
-    assert ask(handle.url, "SELECT 1") == 1
-    handle.release()
+    account = ROOT_RUNS_AS if os.geteuid() == 0 else None
+    with subprocess.Popen(["sleep", "100"], user=account) as other:
+        lock_file = home / "postgres/postmaster.pid"
+        lock_file.write_text(f"{other.pid}\n{home / 'postgres'}\n1\n5432\n{home / 'postgres'}\n\n\nready   \n")
+        handle = embedded.acquire(home)
+        assert ask(handle.url, "SELECT 1") == 1
+        handle.release()
+        other.kill()
 
 
 def test_user_that_comes_while_the_server_stops_gets_one(user, home):
