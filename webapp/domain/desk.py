@@ -95,13 +95,13 @@ class Desk:
         if tape.is_late(tick) and tape.newest is not None:
             changes.late_ticks.append(LateTickRow(tick_id, tape.newest.tick.event_at))
             return
-        seen = SeenTick(tick_id, tick)
-        tape.add(seen)
-        self.quote_used.pop(tick.symbol, None)
-        if tick.symbol in self.book.positions:
+        if tick.symbol in self.book.positions:  # first, because it may refuse the quote
             self.book.mark(tick.symbol, tick.mid_price)
             changes.marked.add(tick.symbol)
             self._note_nav(changes)
+        seen = SeenTick(tick_id, tick)
+        tape.add(seen)
+        self.quote_used.pop(tick.symbol, None)
         if not self.halted and self.is_fresh(tick, now):
             self._fill_resting(seen, now, changes)
         self._watch_moves(tick, tape, changes)
