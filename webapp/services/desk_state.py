@@ -44,10 +44,11 @@ _QUOTES = """
 SELECT q.symbol, t.tick_id, t.bid_price, t.ask_price, t.event_at
 FROM unnest(CAST(:symbols AS text[])) AS q(symbol)
 CROSS JOIN LATERAL (
-  (SELECT * FROM market_ticks WHERE symbol = q.symbol AND event_at >= :move_since AND event_at <= :now
-   ORDER BY event_at, tick_id LIMIT 1)
+  (SELECT * FROM market_ticks m WHERE symbol = q.symbol AND event_at >= :move_since AND event_at <= :now
+   AND NOT EXISTS (SELECT FROM late_ticks l WHERE l.tick_id = m.tick_id) ORDER BY event_at, tick_id LIMIT 1)
   UNION
-  (SELECT * FROM market_ticks WHERE symbol = q.symbol AND event_at >= :window_since AND event_at <= :latest
+  (SELECT * FROM market_ticks m WHERE symbol = q.symbol AND event_at >= :window_since AND event_at <= :latest
+   AND NOT EXISTS (SELECT FROM late_ticks l WHERE l.tick_id = m.tick_id)
    ORDER BY event_at DESC, tick_id DESC LIMIT :cap)
   UNION
   (SELECT * FROM market_ticks WHERE symbol = q.symbol ORDER BY event_at DESC, tick_id DESC LIMIT 1)
