@@ -16,6 +16,8 @@ from webapp.domain.money import BPS, CONTEXT, UNIT, exact, parse_amount
 _SYMBOL = re.compile(r"[A-Z0-9][A-Z0-9._-]{0,31}", re.ASCII)
 FUTURE_TOLERANCE = timedelta(seconds=2)
 """Clocks differ a little; a quote from further ahead than this is a fault of its source."""
+OLDEST_YEAR = 1970
+"""Windows reach back from a quote's time, and before year one there is nothing to reach."""
 WINDOW_CAP = 2_000
 """A strategy sees at most this many quotes of its window, the newest ones."""
 
@@ -82,6 +84,8 @@ def parse_time(text: str, field: str = "event_at") -> datetime:
         raise BadInput(field, "must be an ISO-8601 time such as 2024-08-08T23:54:14Z") from error
     if instant.tzinfo is None:
         raise BadInput(field, "must name its time zone, for example a Z at the end")
+    if instant.year < OLDEST_YEAR:
+        raise BadInput(field, f"must not be before {OLDEST_YEAR}")
     return instant
 
 

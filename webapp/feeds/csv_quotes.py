@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from webapp.domain.errors import BadQuote, DomainError
-from webapp.domain.market import Tick, parse_tick
+from webapp.domain.market import OLDEST_YEAR, Tick, parse_tick
 
 COLUMNS = ("symbol", "bid_price", "ask_price", "event_at")
 BLOCK_BYTES = 1 << 20
@@ -226,7 +226,7 @@ def _parser(file: QuotesFile) -> Callable[[str], tuple[Tick | None, str | None]]
                 at = datetime.fromisoformat(at_text)
             except ValueError:
                 return careful(text)
-            if at.tzinfo is not None and _NOTHING < bid <= ask:
+            if at.tzinfo is not None and at.year >= OLDEST_YEAR and _NOTHING < bid <= ask:
                 return Tick(symbol, bid, ask, at), None
         return careful(text)
 
