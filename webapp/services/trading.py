@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 from sqlalchemy.orm import Session
 
 from webapp.domain import cycle
@@ -128,6 +128,8 @@ def check(
     session: Session, request: CycleRequest, by: str, now: datetime | None = None, strategy: Strategy | None = None
 ) -> dict[str, Any]:
     """What the gate would say of a cycle as things stand. Writes nothing and locks nothing."""
+    session.rollback()
+    session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))  # several reads of one moment
     window = 0 if strategy is None else strategy.window_seconds
     desk, at = desk_state.load(session, [request.symbol], by, now, window_seconds=window, lock=False)
     proposal = request.proposal
