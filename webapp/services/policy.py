@@ -61,6 +61,8 @@ def change(
             _restart_with(session, wanted, at)
         record = PolicyRecord(before.version + 1, wanted, by, why, at, difference)
         _store(session, record)
+        # Whoever keeps a desk in memory, as a replay does, looks here for whether it still holds.
+        session.execute(update(Account).values(updated_at=database_now(session)))
     return record
 
 
