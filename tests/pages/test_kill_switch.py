@@ -1,6 +1,7 @@
 """The kill switch page: halt in one step, release with care, see what it did."""
 
 import json
+import time
 
 import pytest
 from sqlalchemy import text
@@ -92,6 +93,15 @@ def test_halting_twice_keeps_the_first_halt(visit, operator, session):
 @pytest.mark.parametrize("reason", ["", "   ", "x" * 5000, "a\x00b"])
 def test_nothing_about_the_reason_keeps_the_desk_from_halting(visit, operator, session, reason):
     assert halt(visit, operator, reason=reason).status_code == 303
+    assert is_halted(session)
+
+
+def test_page_left_open_for_a_day_still_halts(visit, operator, session, monkeypatch):
+    form = visit("/kill-switch/", client=operator).fill("kill-switch-on", reason="now")
+    tomorrow = time.time() + 86_400
+    monkeypatch.setattr("itsdangerous.timed.time.time", lambda: tomorrow)
+
+    assert operator.post("/kill-switch/on", data=form).status_code == 303
     assert is_halted(session)
 
 

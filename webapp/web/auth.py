@@ -111,4 +111,6 @@ def install(app: Flask) -> None:
 
     app.before_request(gate)
     app.session_interface = Sessions()
+    # A form's token lasts as long as the session: a halt must not be refused because its page was open for an hour.
+    app.config["WTF_CSRF_TIME_LIMIT"] = None
     app.jinja_env.globals.update(has_role=has_role)
