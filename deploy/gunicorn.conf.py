@@ -14,7 +14,7 @@ from gunicorn.glogging import Logger
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from webapp import logs  # noqa: E402  (the path must be there first)
+from webapp import dead_man, logs  # noqa: E402  (the path must be there first)
 from webapp.config import Config, ConfigError  # noqa: E402
 
 try:
@@ -50,7 +50,10 @@ control_socket_disable = True
 
 
 def post_worker_init(_worker: Any) -> None:
-    """Keep the garbage collector away from what lives as long as the process: it was most of the slowest answers."""
+    """Watch the engine; and keep the garbage collector away from what lives as long as the process, because it was most
+    of the slowest answers.
+    """
+    dead_man.start(settings)
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 1_000)

@@ -39,6 +39,10 @@ def _yes_or_no(value: Any) -> Any:
     return answer
 
 
+def _count(value: Any) -> Any:
+    return int(value) if isinstance(value, str) and value.isdecimal() else value
+
+
 def _database_url(value: str | None) -> str | None:
     """Any spelling of a PostgreSQL address, with the driver named: SQLAlchemy 2.1 would take another one by itself."""
     if value is None:
@@ -123,6 +127,10 @@ class Config(BaseSettings):
     """Signs sessions and cursors. Commands can do without it (see :meth:`from_env`)."""
     public_read: YesNo = False
     release_role: Literal["operator", "admin"] = "operator"
+    release_people: Annotated[Literal[1, 2], BeforeValidator(_count)] = 1
+    """2: a release takes effect when a second person asks for it too."""
+    dead_man_seconds: Annotated[int, Field(ge=0, le=3_600)] = 30
+    """An engine silent for this long halts the desk; 0: never."""
     feed: Annotated[str, AfterValidator(_feed)] = "simulated"
     feed_files: Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_comma_separated)] = ()
     """The quote files of ``FEED=replay``, in order."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from flask import Response, g
+from flask import Response, current_app, g
 
 from webapp.api import answers
 from webapp.api.calls import call, need
@@ -12,6 +12,7 @@ from webapp.api.schemas import SwitchIn
 from webapp.api.wire import answer
 from webapp.extensions import db
 from webapp.services import kill_switch
+from webapp.services.kill_switch import ReleasePending
 
 
 @call("GET", "/kill-switch", scopes=("read",), answer=answers.SwitchOut)
@@ -25,7 +26,8 @@ def post_kill_switch(body: SwitchIn) -> Response:
     """Halt or release
 
     Halting needs the scope `halt`, cancels every resting order and is safe to repeat: once it is answered with 200, no
-    fill is committed until a release. Releasing needs the scope `admin` and a reason. 503 means that it was not
+    fill is committed until a release. Releasing needs the scope `admin` and a reason; on a desk that demands two
+    people the first one's is answered with 202 and waits for the second. 503 means that it was not
     confirmed: after a halt assume that trading is ON, and send it again.
     """
     if body.enabled:
@@ -34,6 +36,10 @@ def post_kill_switch(body: SwitchIn) -> Response:
         changed_at = receipt.pop("halted_at")
     else:
         need("admin")
-        receipt = asdict(kill_switch.release(db.engine, body.reason, by=g.actor))
+        people = current_app.config["PAPERDESK"].release_people
+        released = kill_switch.release(db.engine, body.reason, by=g.actor, people=people)
+        if isinstance(released, ReleasePending):
+            return answer({"enabled": True, "changed_at": released.requested_at, "release_requested_by": g.actor}, 202)
+        receipt = asdict(released)
         changed_at = receipt.pop("released_at")
     return answer({"enabled": body.enabled, "changed_at": changed_at, **receipt})

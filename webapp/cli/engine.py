@@ -16,7 +16,7 @@ from webapp.domain.strategies import deal
 from webapp.engine.desk_hand import DeskHand
 from webapp.engine.runner import Runner
 from webapp.engine.schedule import Every, staggered
-from webapp.extensions import ENGINE_LIMITS, make_engine
+from webapp.extensions import COMMAND_LIMITS, ENGINE_LIMITS, make_engine
 from webapp.feeds import open_feed
 from webapp.services import leadership, monitors, smoke
 
@@ -32,7 +32,8 @@ def run() -> None:
     config: Config = current_app.config["PAPERDESK"]
     logs.configure(config.log_level)
     database = make_engine(config, ENGINE_LIMITS, "engine", size=3)
-    runner = Runner(database, _hand(config), feed_name=config.feed)
+    checks = make_engine(config, COMMAND_LIMITS, "self-check", size=1)
+    runner = Runner(database, _hand(config), feed_name=config.feed, checks=checks)
     runner.extra.append((Every(SMOKE_EVERY_SECONDS, offset=5.0), lambda: _smoke_in_background(database, config)))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: runner.stopping.set())

@@ -3,10 +3,12 @@
 from datetime import datetime
 
 import click
+from flask import current_app
 from flask.cli import with_appcontext
 
 from webapp.extensions import db
 from webapp.services import kill_switch
+from webapp.services.kill_switch import ReleasePending
 
 ACTOR = "cli"
 
@@ -32,7 +34,11 @@ def halt(reason: str | None) -> None:
 @with_appcontext
 def release(reason: str) -> None:
     """Let the desk trade again."""
-    receipt = kill_switch.release(db.engine, reason, by=ACTOR)
+    people = current_app.config["PAPERDESK"].release_people
+    receipt = kill_switch.release(db.engine, reason, by=ACTOR, people=people)
+    if isinstance(receipt, ReleasePending):
+        click.echo("asked for the release; the desk stays halted until a second person asks too")
+        return
     click.echo(f"released at {_at(receipt.released_at)}; drawdown counts from a NAV of {receipt.peak_nav} USDC")
 
 

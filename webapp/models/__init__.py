@@ -3,6 +3,7 @@
 from webapp.models.access import ApiToken, User
 from webapp.models.audit import AuditHead, AuditLink
 from webapp.models.base import Base
+from webapp.models.checks import ReleaseRequest, SelfCheck
 from webapp.models.fills import Fill, FillReceipt
 from webapp.models.idempotency import IdempotencyKey
 from webapp.models.kill_switch import KillSwitchEvent, KillSwitchState
@@ -42,8 +43,10 @@ __all__ = [
     "PortfolioSnapshot",
     "Position",
     "PositionCost",
+    "ReleaseRequest",
     "ReplayRun",
     "RiskEvent",
+    "SelfCheck",
     "Signal",
     "User",
 ]

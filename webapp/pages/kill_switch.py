@@ -19,13 +19,19 @@ log = logging.getLogger(__name__)
 bp = Blueprint("kill_switch", __name__)
 HOME = "/kill-switch/"
 WORD = "RELEASE"
-RELEASED = "Trading is on again. Drawdown counts from the NAV of this moment; what was refused meanwhile stays refused."
+RELEASED = "Trading is on again; what was refused meanwhile stays refused."
+PENDING = "Asked for the release. The desk stays halted until a second person asks for it too."
 
 
 def around(_rows: list[Any]) -> Mapping[str, Any]:
     """What stands beside the history: what is at stake, and the receipt of the halt in force."""
     session = db.session()
-    return {"preview": switch.preview(session), "receipt": switch.receipt(session)}
+    return {
+        "preview": switch.preview(session),
+        "receipt": switch.receipt(session),
+        "checks": switch.release_checks(session),
+        "pending": switch.pending_release(session),
+    }
 
 
 PAGE = ListPage("kill_switch_events", "/kill-switch", "kill_switch", around)
@@ -81,8 +87,12 @@ def _release() -> Any:
         problems["reason"] = "Say why it is safe to trade again."
     if problems:
         return _page(problems, typed, 422)
+    config = current_app.config["PAPERDESK"]
+    keep_peak = request.form.get("drawdown_base") == "peak"
     try:
-        kill_switch.release(db.engine, typed["reason"], by=current_actor())
+        released = kill_switch.release(
+            db.engine, typed["reason"], by=current_actor(), people=config.release_people, keep_peak=keep_peak
+        )
     except BadInput as error:
         return _page({error.field: f"{error.reason}."}, typed, 422)
     except Conflict as conflict:
@@ -91,7 +101,7 @@ def _release() -> Any:
         log.exception("release not confirmed")
         flash(f"Not confirmed: {error.message}.", "bad")
     else:
-        flash(RELEASED, "good")
+        flash(PENDING if isinstance(released, kill_switch.ReleasePending) else RELEASED, "good")
     return see_other(HOME)
 
 

@@ -58,6 +58,7 @@ def index() -> Response:
         hour=overview.last_hour(session, desk.now),
         sources=spoken,
         spark=nav_picture(overview.day_curve(session, desk.now)),
+        checks=overview.self_checks(session),
     )
 
 

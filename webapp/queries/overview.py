@@ -92,6 +92,8 @@ _CYCLES = text("""
     ORDER BY cycle.created_at DESC, cycle.cycle_id DESC
 """)
 
+_SELF_CHECKS = text("SELECT name, ok, rows, detail, checked_at FROM self_checks ORDER BY name DESC")
+
 _HOUR = text("""
     SELECT outcome, count(*) AS cycles
     FROM (SELECT outcome FROM cycles WHERE created_at > :since LIMIT 10001) AS hour
@@ -189,6 +191,11 @@ def last_cycles(session: Session) -> Sequence[RowMapping]:
 def last_hour(session: Session, now: datetime) -> dict[str, int]:
     """Cycles of the last hour by outcome, counted up to 10,001."""
     return {row.outcome: row.cycles for row in session.execute(_HOUR, {"since": now - timedelta(hours=1)})}
+
+
+def self_checks(session: Session) -> Sequence[RowMapping]:
+    """The newest result of each check of the desk on itself: do the books follow from the fills, is the audit whole."""
+    return session.execute(_SELF_CHECKS).mappings().all()
 
 
 def day_curve(session: Session, now: datetime) -> list[Column]:

@@ -3,12 +3,23 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
-from sqlalchemy import RowMapping, ScalarSelect, func, select
+from sqlalchemy import RowMapping, ScalarSelect, func, select, text
 from sqlalchemy.orm import Session
 
-from webapp.domain.money import ZERO
-from webapp.models import Fill, KillSwitchEvent, KillSwitchState, Order, OrderTransition, Position, RiskEvent
+from webapp.domain.money import ZERO, short
+from webapp.models import (
+    Fill,
+    KillSwitchEvent,
+    KillSwitchState,
+    Order,
+    OrderTransition,
+    Position,
+    ReleaseRequest,
+    RiskEvent,
+    SelfCheck,
+)
 
 MOST_COUNTED = 1000
 """Attempts refused are counted up to this; beyond it, more of them changes nothing for the reader."""
@@ -106,3 +117,49 @@ def _refused(at: datetime) -> ScalarSelect[int]:
         .subquery()
     )
     return select(func.count()).select_from(some).scalar_subquery()
+
+
+@dataclass(frozen=True)
+class ReleaseCheck:
+    """One thing to look at before trading goes on: fine or not, in a sentence."""
+
+    ok: bool
+    sentence: str
+
+
+_CHECKS = """
+SELECT p.limits, a.peak_nav - a.cash - coalesce((SELECT sum(qty * mark_price) FROM positions), 0) AS drawdown,
+  (SELECT max(event_at) FROM market_ticks) AS quote_at, clock_timestamp() AS now
+FROM account a CROSS JOIN LATERAL (SELECT limits FROM policies ORDER BY version DESC LIMIT 1) p
+"""
+
+
+def release_checks(session: Session) -> list[ReleaseCheck]:
+    """Is the market's data fresh, the drawdown within its limit, and are books and audit clean?"""
+    row = session.execute(text(_CHECKS)).one_or_none()
+    found = [] if row is None else [_freshness(row), _drawdown(row)]
+    results = {check.name: check for check in session.execute(select(SelfCheck.__table__))}
+    for name, what in (("books", "The books"), ("audit", "The audit chain")):
+        result = results.get(name)
+        said = "were never checked" if result is None else result.detail
+        found.append(ReleaseCheck(result is not None and result.ok, f"{what}: {said}."))
+    return found
+
+
+def pending_release(session: Session) -> RowMapping | None:
+    """The release that one of two people has asked for, if any."""
+    return session.execute(select(ReleaseRequest.__table__)).mappings().one_or_none()
+
+
+def _freshness(row: Any) -> ReleaseCheck:
+    if row.quote_at is None:
+        return ReleaseCheck(False, "There is no quote yet.")
+    age = int((row.now - row.quote_at).total_seconds())
+    limit = row.limits["stale_after_seconds"]
+    return ReleaseCheck(age <= limit, f"The newest quote is {age} s old; from {limit} s on nothing trades.")
+
+
+def _drawdown(row: Any) -> ReleaseCheck:
+    limit = Decimal(row.limits["max_drawdown"])
+    said = f"The drawdown is {short(max(ZERO, row.drawdown))} of {short(limit)} USDC."
+    return ReleaseCheck(row.drawdown < limit, said)

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
@@ -26,6 +26,7 @@ from webapp.models.locks import GATE
 PATIENCE_MS = 250
 """How long a halt waits for the trades inside the gate before it ends their connections."""
 LONGEST_REASON = 500
+SECOND_PERSON_WITHIN = timedelta(minutes=15)
 
 _HOLDERS = """
 SELECT count(pg_terminate_backend(pid)) FROM pg_locks
@@ -47,7 +48,16 @@ _ADD_STEP = """
 INSERT INTO order_transitions (transition_id, order_id, from_status, to_status, actor, reason, created_at)
 VALUES (:transition_id, :order_id, 'approved', 'canceled', :actor, 'the desk was halted', :at)
 """
-_NAV = "SELECT a.cash + coalesce((SELECT sum(qty * mark_price) FROM positions), 0) FROM account a"
+_NEW_PEAK = """
+UPDATE account SET peak_since = :at, updated_at = clock_timestamp(),
+  peak_nav = round(cash + coalesce((SELECT sum(qty * mark_price) FROM positions), 0), 8)
+RETURNING peak_nav
+"""
+_KEEP_PEAK = "UPDATE account SET peak_since = :at, updated_at = clock_timestamp() RETURNING peak_nav"
+_ASK = """
+INSERT INTO release_requests (id, actor, reason, requested_at) VALUES (1, :actor, :reason, :at)
+ON CONFLICT (id) DO UPDATE SET actor = excluded.actor, reason = excluded.reason, requested_at = excluded.requested_at
+"""
 
 
 @dataclass(frozen=True)
@@ -86,6 +96,15 @@ class ReleaseReceipt:
     peak_nav: str
 
 
+@dataclass(frozen=True)
+class ReleasePending:
+    """One of two people has asked for the release; the desk stays halted until another one does."""
+
+    actor: str
+    reason: str
+    requested_at: datetime
+
+
 def state(session: Session) -> SwitchState:
     """Where the switch stands now; a missing row counts as halted."""
     row = session.execute(text(_STATE)).one_or_none()
@@ -113,16 +132,24 @@ def halt(
 
 
 def release(
-    bind: Engine | Connection, reason: str | None, by: str, now: datetime | None = None, seed: bytes | None = None
-) -> ReleaseReceipt:
-    """Let the desk trade again; drawdown is measured anew from the NAV of this moment.
+    bind: Engine | Connection,
+    reason: str | None,
+    by: str,
+    now: datetime | None = None,
+    seed: bytes | None = None,
+    *,
+    people: int = 1,
+    keep_peak: bool = False,
+) -> ReleaseReceipt | ReleasePending:
+    """Let the desk trade again; drawdown is measured anew from the NAV of this moment, unless ``keep_peak``.
 
+    With ``people`` 2, the first call only asks; somebody else's within :data:`SECOND_PERSON_WITHIN` takes effect.
     Raises :class:`BadInput` without a reason, :class:`Conflict` when the desk is not halted, :class:`Unconfirmed`.
     """
     text_reason = check_reason(reason, required=True)
     try:
         with _gate_shut(bind) as connection:
-            return _release(connection, text_reason or "", by, now, seed)
+            return _release(connection, _Wish(text_reason or "", by, people, keep_peak), now, seed)
     except SQLAlchemyError as error:
         raise Unconfirmed("the release was not confirmed; look at the switch before anything else") from error
 
@@ -153,6 +180,7 @@ def _halt(
     event_id = ids.next(at)
     event = {"event_id": event_id, "enabled": True, "reason": reason, "actor": by, "at": at}
     connection.execute(text(_SET_STATE), event)
+    connection.execute(text("DELETE FROM release_requests"))
     canceled = (
         connection.execute(text("UPDATE orders SET status = 'canceled' WHERE status = 'approved' RETURNING order_id"))
         .scalars()
@@ -169,22 +197,43 @@ def _halt(
     return HaltReceipt(event_id, at, reason, by, len(canceled), last_fill_at, waited_ms, already=False)
 
 
-def _release(connection: Connection, reason: str, by: str, now: datetime | None, seed: bytes | None) -> ReleaseReceipt:
+@dataclass(frozen=True)
+class _Wish:
+    """A release as somebody asks for it."""
+
+    reason: str
+    by: str
+    people: int
+    keep_peak: bool
+
+
+def _release(
+    connection: Connection, wish: _Wish, now: datetime | None, seed: bytes | None
+) -> ReleaseReceipt | ReleasePending:
     before = _read_state(connection)
     if before is not None and before.enabled is False:
         raise Conflict("the desk is not halted")
     at = _clock(connection) if now is None else now
+    if wish.people > 1 and not _seconded(connection, wish, at):
+        return ReleasePending(wish.by, wish.reason, at)
     ids = TimeOrderedIds(os.urandom(16) if seed is None else seed)
     event_id = ids.next(at)
-    event = {"event_id": event_id, "enabled": False, "reason": reason, "actor": by, "at": at}
-    nav = connection.execute(text(f"SELECT round(({_NAV}), 8)")).scalar_one()
-    connection.execute(
-        text("UPDATE account SET peak_nav = :nav, peak_since = :at, updated_at = clock_timestamp()"),
-        {"nav": nav, "at": at},
-    )
+    event = {"event_id": event_id, "enabled": False, "reason": wish.reason, "actor": wish.by, "at": at}
+    connection.execute(text("DELETE FROM release_requests"))
+    new_peak = text(_KEEP_PEAK if wish.keep_peak else _NEW_PEAK)
+    peak = connection.execute(new_peak, {"at": at}).scalar_one()
     connection.execute(text(_SET_STATE), event)
     connection.execute(text(_ADD_EVENT), event)
-    return ReleaseReceipt(event_id, at, reason, by, str(nav))
+    return ReleaseReceipt(event_id, at, wish.reason, wish.by, str(peak))
+
+
+def _seconded(connection: Connection, wish: _Wish, at: datetime) -> bool:
+    """Whether somebody else has asked for this release lately; if not, this wish is the one that waits."""
+    first = connection.execute(text("SELECT actor, requested_at FROM release_requests")).one_or_none()
+    if first is not None and first.actor != wish.by and at - first.requested_at <= SECOND_PERSON_WITHIN:
+        return True
+    connection.execute(text(_ASK), {"actor": wish.by, "reason": wish.reason, "at": at})
+    return False
 
 
 def _read_state(connection: Connection) -> Row[Any] | None:

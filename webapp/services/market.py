@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from webapp.domain.desk import Desk
 from webapp.domain.errors import BadQuote, OutOfRange
 from webapp.domain.market import FUTURE_TOLERANCE, Tick
-from webapp.domain.records import Changes
+from webapp.domain.records import Breach, Changes
 from webapp.services import desk_state, journal, monitors
 from webapp.services.transaction import enter_gate, transaction
 
@@ -22,23 +22,36 @@ class Accepted:
     late: int
 
 
+class Unvaluable(BadQuote):
+    """A quote at which what is held would be worth more than the schema can hold: refused, and a reason to halt."""
+
+
 def accept(session: Session, ticks: Sequence[Tick], by: str, now: datetime | None = None) -> Accepted:
     """Take all the quotes, in order, or none of them.
 
-    Raises :class:`BadQuote` with the index of the first that lies in the future or at which the book would not fit.
+    Raises :class:`BadQuote` with the index of the first that lies in the future, or at which the book would not fit the
+    schema; the latter also halts the desk.
     """
     if not ticks:
         return Accepted(0, 0)
+    changes = Changes()
+    try:
+        _store(session, ticks, by, now, changes)
+    except Unvaluable as error:
+        monitors.act_on(session, [Breach("OUT_OF_RANGE", f"the book cannot be valued: {error.message}")])
+        raise
+    monitors.act_on(session, changes.breaches)
+    return Accepted(len(ticks), len(changes.late_ticks))
+
+
+def _store(session: Session, ticks: Sequence[Tick], by: str, now: datetime | None, changes: Changes) -> None:
     with transaction(session):
         enter_gate(session)
         desk, at = desk_state.load(session, {tick.symbol for tick in ticks}, by, now)
-        changes = Changes()
         desk.advance(at, changes)
         for index, tick in enumerate(ticks):
             _take(desk, index, tick, at, changes)
         journal.write(session, desk, changes, at)
-    monitors.act_on(session, changes.breaches)
-    return Accepted(len(ticks), len(changes.late_ticks))
 
 
 def _take(desk: Desk, index: int, tick: Tick, now: datetime, changes: Changes) -> None:
@@ -47,4 +60,4 @@ def _take(desk: Desk, index: int, tick: Tick, now: datetime, changes: Changes) -
     try:
         desk.take_tick(tick, now, changes)
     except OutOfRange as error:
-        raise BadQuote("out_of_range", error.message, index=index, field="bid_price") from error
+        raise Unvaluable("out_of_range", error.message, index=index, field="bid_price") from error

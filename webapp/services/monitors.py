@@ -1,7 +1,7 @@
 """The desk's own reasons to halt. Each halts through the same door as everybody else, with actor ``risk-engine``."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -26,6 +26,8 @@ FROM watched w CROSS JOIN LATERAL (
   SELECT event_at FROM market_ticks WHERE symbol = w.symbol ORDER BY event_at DESC LIMIT 1
 ) t ORDER BY t.event_at LIMIT 1
 """
+_FORGET = "DELETE FROM heartbeats WHERE process = 'engine' AND beat_at = :beat_at"
+_HEARTBEAT = "SELECT beat_at, clock_timestamp() AS now FROM heartbeats WHERE process = :process"
 
 
 def act_on(session: Session, breaches: Sequence[Breach], now: datetime | None = None) -> HaltReceipt | None:
@@ -47,6 +49,26 @@ def watch(session: Session, symbols: Sequence[str], now: datetime | None = None)
         breaches.append(drawdown)
     session.rollback()
     return act_on(session, breaches, now)
+
+
+def engine_lost(session: Session, patience: timedelta, since: datetime) -> HaltReceipt | None:
+    """The dead man's switch: halt when an engine that beat has fallen silent, for others to call.
+
+    ``since`` is when the caller began to watch: an engine gets ``patience`` from then on, so that a desk that was cut
+    off whole may start again. An engine that stopped cleanly took its heartbeat with it and is not missed.
+    """
+    row = session.execute(text(_HEARTBEAT), {"process": "engine"}).one_or_none()
+    session.rollback()
+    if row is None or row.now - max(row.beat_at, since) < patience:
+        return None
+    silent = seconds(row.now - row.beat_at)
+    receipt = act_on(session, [Breach("ENGINE_LOST", f"the engine has given no sign of life for {short(silent, 0)} s")])
+    # The same silence must not halt again after a release: only an engine that beats anew can be lost anew.
+    session.execute(
+        text("DELETE FROM heartbeats WHERE process = 'engine' AND beat_at = :beat_at"), {"beat_at": row.beat_at}
+    )
+    session.commit()
+    return receipt
 
 
 def _stale(session: Session, symbols: Sequence[str], limit_seconds: int, now: datetime | None) -> list[Breach]:

@@ -1,0 +1,41 @@
+"""The dead man's switch: the web server watches the engine, and halts the desk when it falls silent."""
+
+from datetime import UTC, datetime, timedelta
+from threading import Event, Thread
+
+import structlog
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from webapp.config import Config
+from webapp.domain.errors import DomainError
+from webapp.extensions import WEB_LIMITS, make_engine
+from webapp.services import monitors
+
+LOOK_SECONDS = 2.0
+log = structlog.stdlib.get_logger("dead_man")
+
+
+def start(config: Config, stopping: Event | None = None) -> Thread | None:
+    """Watch until ``stopping`` is set (or the process ends); nothing when DEAD_MAN_SECONDS is 0."""
+    if config.dead_man_seconds == 0:
+        return None
+    patience = timedelta(seconds=config.dead_man_seconds)
+    engine = make_engine(config, WEB_LIMITS, "dead-man", size=1)
+    thread = Thread(target=_watch, args=(engine, patience, stopping or Event()), name="dead_man", daemon=True)
+    thread.start()
+    return thread
+
+
+def _watch(engine: Engine, patience: timedelta, stopping: Event) -> None:
+    since = datetime.now(UTC)
+    while not stopping.wait(LOOK_SECONDS):
+        try:
+            with Session(engine) as session:
+                receipt = monitors.engine_lost(session, patience, since)
+        except (SQLAlchemyError, DomainError) as error:
+            log.warning("dead_man_failed", error=str(error).partition("\n")[0])
+            continue
+        if receipt is not None and not receipt.already:
+            log.warning("halted", reason=receipt.reason)

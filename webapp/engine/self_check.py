@@ -1,0 +1,41 @@
+"""The desk's checks on itself, off the trading loop: a large desk takes seconds to refold."""
+
+from collections.abc import Callable
+from threading import Event, Thread
+
+import structlog
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from webapp.domain.errors import DomainError
+from webapp.services import self_checks
+
+LOOK_SECONDS = 15.0
+log = structlog.stdlib.get_logger("self_check")
+
+
+def start(engine: Engine, leads: Callable[[], bool], stopping: Event) -> Thread:
+    """Check books and audit when the leader begins and then on schedule, until ``stopping`` is set."""
+    thread = Thread(target=_run, args=(engine, leads, stopping), name="self_check", daemon=True)
+    thread.start()
+    return thread
+
+
+def _run(engine: Engine, leads: Callable[[], bool], stopping: Event) -> None:
+    first = True
+    while not stopping.wait(1.0 if first else LOOK_SECONDS):
+        if leads():
+            _look(engine, at_once=first)
+            first = False
+
+
+def _look(engine: Engine, *, at_once: bool) -> None:
+    try:
+        with Session(engine) as session:
+            receipt = self_checks.run(session) if at_once or self_checks.due(session) else None
+    except (SQLAlchemyError, DomainError) as error:
+        log.warning("self_check_failed", error=str(error).partition("\n")[0])
+        return
+    if receipt is not None and not receipt.already:
+        log.warning("halted", reason=receipt.reason)
