@@ -11,8 +11,9 @@ from sqlalchemy.orm import Session
 
 from webapp.domain.errors import InvalidPolicy, NotFound
 from webapp.domain.ids import TimeOrderedIds
+from webapp.domain.money import ZERO
 from webapp.domain.policy import Policy
-from webapp.models import Account, Fill, PolicyVersion
+from webapp.models import Account, Fill, PolicyVersion, PortfolioSnapshot
 from webapp.services.kill_switch import check_reason
 from webapp.services.transaction import database_now, enter_gate, transaction
 
@@ -76,6 +77,9 @@ def _restart_with(session: Session, wanted: Policy, at: datetime) -> None:
             starting_cash=cash, cash=cash, peak_nav=cash, last_nav=cash, peak_since=at, updated_at=at
         )
     )
+    snapshot_id = TimeOrderedIds(os.urandom(16)).next(at)
+    value = {"nav": cash, "cash": cash, "realized_pnl": ZERO, "unrealized_pnl": ZERO, "captured_at": at}
+    session.execute(insert(PortfolioSnapshot).values(snapshot_id=snapshot_id, **value))
 
 
 def _store(session: Session, record: PolicyRecord) -> None:
