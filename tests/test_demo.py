@@ -161,6 +161,18 @@ def test_engine_that_dies_is_started_again_and_the_web_server_that_dies_ends_the
     assert not embedded.Cluster(home).running()
 
 
+def test_database_that_dies_is_started_again_and_the_desk_recovers(demo, home):
+    desk = demo()
+    assert desk.ready()
+    postmaster = int((home / "postgres/postmaster.pid").read_text().split()[0])
+    os.kill(postmaster, signal.SIGKILL)
+    assert eventually(lambda: not psutil.pid_exists(postmaster), SLOW)
+    assert desk.ready()
+    assert (home / "postgres/postmaster.pid").read_text().split()[0] != str(postmaster)
+    assert desk.end() == 0
+    assert "PostgreSQL died; starting it again" in desk.told
+
+
 def test_demo_without_engine_starts_none_and_uses_the_secrets_it_is_given(demo, home):
     desk = demo(ENGINE="no", DEMO_PASSWORD="open sesame", DEMO_TOKEN="pd_of_the_test", PUBLIC_READ="no")
     assert desk.ready()

@@ -136,9 +136,12 @@ class Demo:
         return f"http://[{host}]:{self.config.port}/" if ":" in host else f"http://{host}:{self.config.port}/"
 
     def _watch(self) -> None:
-        """Until a signal: start again what died, except the web server, without which there is no demo."""
+        """Until a signal: start again what died, the database included, but not the web server: it is the demo."""
         while True:
             time.sleep(0.2)
+            if self.database and not self.database.cluster.running():
+                click.echo("PostgreSQL died; starting it again", err=True)
+                self.database.revive()
             for child in self.children:
                 if child.ended() is None:
                     continue

@@ -25,12 +25,18 @@ class Handle:
     """One process's use of a running server. While any process holds one, the server stays."""
 
     cluster: Cluster
+    settings: Mapping[str, str]
     users: IO[str]
     pid: int
 
     @property
     def url(self) -> str:
         return self.cluster.url
+
+    def revive(self) -> None:
+        """Start the server again if it died under its users."""
+        with locked(self.cluster.lock_file("start")):
+            ensure_running(self.cluster, self.settings)
 
     def release(self) -> None:
         """Stop using the server; stop it when nobody else does. Safe to call twice."""
@@ -66,7 +72,7 @@ def acquire(home: Path, settings: Mapping[str, str] | None = None, *, temporary:
             except BaseException:
                 users.close()
                 raise
-            handle = _held[home] = Handle(cluster, users, os.getpid())
+            handle = _held[home] = Handle(cluster, settings or {}, users, os.getpid())
             atexit.register(handle.release)
         return _held[home]
 
