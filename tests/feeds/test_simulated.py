@@ -40,7 +40,7 @@ def test_same_seed_gives_the_same_market_and_another_seed_another() -> None:
 def test_one_quote_is_what_it_always_was() -> None:
     """A change here changes everybody's demo history: it should be meant."""
     tick = next(SimulatedFeed(["SOL-USDC"], 7).history(START, START + timedelta(seconds=1), 1))
-    assert (str(tick.bid_price), str(tick.ask_price)) == ("142.53900000", "142.57300000")
+    assert (str(tick.bid_price), str(tick.ask_price)) == ("142.62200000", "142.65500000")
 
 
 def test_history_is_every_symbol_on_the_grid_in_time_order_without_the_end() -> None:

@@ -20,9 +20,10 @@ DAY_SECONDS = SEGMENT_SECONDS * SEGMENTS_A_DAY
 REGIMES = (("trend", 0.38), ("chop", 0.34), ("spike", 0.12), ("calm", 0.16))
 _ROUGHNESS = {"trend": 1.0, "chop": 1.2, "spike": 1.4, "calm": 0.5}
 
-# (period in seconds, amplitude as a fraction of the price): weeks and days first, then what a tick chart shows.
+# (period in seconds, amplitude as a fraction of the price): weeks and days first, then what a tick chart shows. The fast
+# noise is what keeps the strategies honest: with less of it they win nearly every trade, which no market allows.
 _SLOW = ((259_200, 0.045), (32_400, 0.018))
-_FAST = ((900, 0.0018), (240, 0.001), (60, 0.0005), (11, 0.00015), (2, 0.00006))
+_FAST = ((700, 0.006), (240, 0.0032), (60, 0.0013), (11, 0.0003), (2, 0.00006))
 
 KNOWN_PRICES = {"SOL": 150.0, "BTC": 64_000.0, "ETH": 3_100.0}
 
@@ -179,7 +180,7 @@ class PricePath:
 
     def _segment(self, number: int, base: float, drift: float) -> Segment:
         regime, key = self._regime(number), (*self._key, number)
-        low, high = (0.0025, 0.005) if regime == "chop" else (0.011, 0.018)
+        low, high = (0.003, 0.0065) if regime == "chop" else (0.011, 0.018)
         sign = 1.0 if uniform(*key, "side") < 0.5 else -1.0
         return Segment(
             regime=regime,
