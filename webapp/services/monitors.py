@@ -26,7 +26,6 @@ FROM watched w CROSS JOIN LATERAL (
   SELECT event_at FROM market_ticks WHERE symbol = w.symbol ORDER BY event_at DESC LIMIT 1
 ) t ORDER BY t.event_at LIMIT 1
 """
-_FORGET = "DELETE FROM heartbeats WHERE process = 'engine' AND beat_at = :beat_at"
 _HEARTBEAT = "SELECT beat_at, clock_timestamp() AS now FROM heartbeats WHERE process = :process"
 
 
@@ -42,6 +41,8 @@ def watch(session: Session, symbols: Sequence[str], now: datetime | None = None)
 
     ``symbols`` are those the feed should quote; what is held or waits for a fill is watched too.
     """
+    session.rollback()
+    session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))  # several reads of one moment
     desk, _ = desk_state.load(session, [], ACTOR, now, lock=False)
     breaches = [] if desk.halted else _stale(session, symbols, desk.policy.auto_halt_stale_seconds, now)
     drawdown = None if desk.halted else drawdown_breach(desk.book, desk.policy)
