@@ -61,7 +61,7 @@ vendor: .venv/.installed ## fetch the browser files of package.json (needs node)
 	@$(INSTALL) -r requirements.txt
 	@touch $@
 
-.venv/.installed-dev: requirements.txt requirements-dev.txt | .venv/.installed
+.venv/.installed-dev: requirements.txt requirements-dev.txt requirements-exchanges.txt | .venv/.installed
 	@echo "installing what the tests need (about a minute, once)"
-	@$(INSTALL) -r requirements.txt -r requirements-dev.txt
+	@$(INSTALL) -r requirements.txt -r requirements-dev.txt -r requirements-exchanges.txt
 	@touch $@ .venv/.installed

@@ -127,7 +127,6 @@ def test_missing_ccxt_is_one_line_with_the_command_that_installs_it(monkeypatch:
 
 def test_real_ccxt_with_recorded_answers_gives_exact_quotes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs where the optional extra is installed; guards the way `number = str` reaches ccxt's parsing."""
-    pytest.importorskip("ccxt")
     with pytest.raises(FeedError, match="no exchange of that name"):
         open_ccxt("nonesuch", ["SOL-USDC"])
     feed = open_ccxt("kraken", ["SOL-USDC"])
