@@ -63,7 +63,9 @@ def stale_market_data(ctx: RiskContext) -> Verdict:
     age, limit = ctx.quote_age_seconds, Decimal(ctx.policy.stale_after_seconds)
     if age is None:
         return Verdict("STALE_MARKET_DATA", False, None, limit, "s", f"There is no quote of {ctx.symbol} yet.")
-    return _at_most("STALE_MARKET_DATA", age, limit, "s", f"The newest quote of {ctx.symbol} is old:")
+    ok = age <= limit
+    sentence = f"The newest quote of {ctx.symbol} is {short(age)} s old; up to {short(limit, 0)} s counts as fresh."
+    return Verdict("STALE_MARKET_DATA", ok, age, limit, "s", sentence)
 
 
 def _notional(ctx: RiskContext, qty: Decimal) -> Decimal | None:
@@ -137,20 +139,39 @@ def cooldown_seconds(ctx: RiskContext) -> Verdict:
         sentence = f"{ctx.symbol} was never traded, so no cooldown runs."
         return Verdict("COOLDOWN_SECONDS", True, None, limit, "s", sentence, floor=True)
     ends_at = ctx.last_trade_at + timedelta(seconds=ctx.policy.cooldown_seconds)
-    what = f"The time since the last trade of {ctx.symbol}:"
-    return _at_least("COOLDOWN_SECONDS", seconds(ctx.now - ctx.last_trade_at), limit, "s", what, retry_at=ends_at)
+    passed = seconds(ctx.now - ctx.last_trade_at)
+    ok = passed >= limit
+    sentence = f"{ctx.symbol} last traded {short(passed)} s ago; the cooldown is {short(limit, 0)} s."
+    if not ok:
+        sentence += f" It ends in {short(limit - passed)} s."
+    retry_at = None if ok else ends_at
+    return Verdict("COOLDOWN_SECONDS", ok, passed, limit, "s", sentence, floor=True, retry_at=retry_at)
 
 
 def max_trades_per_hour(ctx: RiskContext) -> Verdict:
     """Orders let through in the last 60 minutes, this one included."""
     value, limit = Decimal(ctx.trades_last_hour + 1), Decimal(ctx.policy.max_trades_per_hour)
-    return _at_most("MAX_TRADES_PER_HOUR", value, limit, "trades", "This hour,", retry_at=ctx.hour_frees_at)
+    return _at_most(
+        "MAX_TRADES_PER_HOUR",
+        value,
+        limit,
+        "trades",
+        "With this order, a count this hour of",
+        retry_at=ctx.hour_frees_at,
+    )
 
 
 def max_trades_per_day(ctx: RiskContext) -> Verdict:
     """Orders let through since 00:00 UTC, this one included."""
     value, limit = Decimal(ctx.trades_today + 1), Decimal(ctx.policy.max_trades_per_day)
-    return _at_most("MAX_TRADES_PER_DAY", value, limit, "trades", "Today,", retry_at=_next_midnight(ctx.now))
+    return _at_most(
+        "MAX_TRADES_PER_DAY",
+        value,
+        limit,
+        "trades",
+        "With this order, a count today of",
+        retry_at=_next_midnight(ctx.now),
+    )
 
 
 def min_confidence(ctx: RiskContext) -> Verdict:
