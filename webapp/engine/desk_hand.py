@@ -50,18 +50,17 @@ class DeskHand:
     def _take_quotes(self, session: Session) -> None:
         ticks = self.feed.poll(datetime.now(UTC))
         if ticks:
-            self._guarded(session, "quotes", lambda: market.accept(session, ticks, ACTOR))
-            self.counts.ticks += len(ticks)
+            taken = self._guarded(session, "quotes", lambda: market.accept(session, ticks, ACTOR))
+            self.counts.ticks += len(ticks) if taken else 0
 
     def run_cycle(self, session: Session, symbol: str) -> None:
         """One cycle of the desk's own strategy for ``symbol``."""
         request = CycleRequest(symbol, "schedule")
-        self._guarded(
+        self.counts.cycles += self._guarded(
             session, "cycle", lambda: trading.run_cycle(session, request, ACTOR, strategy=self.strategies[symbol])
         )
-        self.counts.cycles += 1
 
-    def _guarded(self, session: Session, what: str, act: Callable[[], object]) -> None:
+    def _guarded(self, session: Session, what: str, act: Callable[[], object]) -> bool:
         """A refusal of one act must not end the process; it is counted, logged and shown on the system page."""
         try:
             act()
@@ -70,3 +69,5 @@ class DeskHand:
             self.counts.errors += 1
             self.counts.last_error = f"{what}: {error.message}"
             log.warning("engine_refused", what=what, reason=error.message)
+            return False
+        return True
