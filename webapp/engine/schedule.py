@@ -18,7 +18,8 @@ class Every:
             self._next = now + self.offset
         if now < self._next:
             return False
-        self._next = max(self._next + self.seconds, now)
+        following = self._next + self.seconds
+        self._next = following if following > now else now + self.seconds
         return True
 
 
