@@ -1,0 +1,192 @@
+"""The engine alive: it leads and trades, stands by, takes over, halts on its own clock, and ends cleanly."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from threading import Thread
+
+import pytest
+from sqlalchemy import Engine, text
+from sqlalchemy.orm import Session
+
+from tests.services.desks import BTC, SOL, limits, one, rows
+from webapp.domain.market import Quote, Tick
+from webapp.domain.orders import Proposal, Side
+from webapp.domain.policy import Policy
+from webapp.engine import runner as running
+from webapp.engine.desk_hand import DeskHand
+from webapp.engine.runner import Runner
+from webapp.engine.schedule import Every
+from webapp.services import kill_switch, market
+
+PATIENCE_SECONDS = 15
+
+
+class Quotes:
+    """A feed that quotes every symbol at each poll, as long as it is alive."""
+
+    def __init__(self, *symbols: str, mid: int = 100) -> None:
+        self.symbols, self.mid, self.alive, self.ahead = symbols, mid, True, timedelta(0)
+
+    def poll(self, now: datetime) -> Sequence[Tick]:
+        price = Decimal(self.mid)
+        return [Tick(symbol, price, price, now + self.ahead) for symbol in self.symbols] if self.alive else []
+
+
+class Buyer:
+    """Buys one unit whenever it holds nothing."""
+
+    name = "buyer"
+    window_seconds = 60
+
+    def decide(self, window: Sequence[Quote], position_qty: Decimal, policy: Policy) -> Proposal | None:
+        return None if position_qty else Proposal(Side.BUY, Decimal(1), Decimal("0.9"))
+
+
+def hand(feed: Quotes, seconds: float = 0.2) -> DeskHand:
+    return DeskHand(feed, {symbol: Buyer() for symbol in feed.symbols}, {s: Every(seconds) for s in feed.symbols})
+
+
+@contextmanager
+def alive(engine: Engine, feed: Quotes, seconds: float = 0.2) -> Iterator[Runner]:
+    """An engine in a thread of its own."""
+    runner = Runner(engine, hand(feed, seconds))
+    thread = Thread(target=runner.run, daemon=True)
+    thread.start()
+    try:
+        yield runner
+    finally:
+        runner.stopping.set()
+        thread.join(10)
+        assert not thread.is_alive(), "the engine did not end"
+
+
+def eventually(what: Callable[[], object], why: str) -> None:
+    """Wait until it is so."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not what():
+        assert time.monotonic() < deadline, why
+        time.sleep(0.02)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same life at a livelier pace."""
+    monkeypatch.setattr(running, "STEP_SECONDS", 0.02)
+    monkeypatch.setattr(running, "STANDBY_SECONDS", 0.1)
+    monkeypatch.setattr(running.watchdog, "INTERVAL_SECONDS", 0.1)
+
+
+def test_engine_takes_quotes_runs_cycles_and_beats(session: Session, engine: Engine) -> None:
+    with alive(engine, Quotes(SOL, BTC)) as runner:
+        eventually(lambda: one(session, "SELECT count(*) FROM fills") == 2, "nothing was traded")
+        eventually(lambda: one(session, "SELECT count(*) FROM heartbeats WHERE process = 'engine'") == 1, "no beat")
+        assert runner.leading.is_set()
+    assert one(session, "SELECT count(DISTINCT symbol) FROM market_ticks") == 2
+    kept = rows(session, "SELECT DISTINCT actor, trigger_source, strategy FROM cycles")
+    assert kept == [{"actor": "engine", "trigger_source": "schedule", "strategy": "buyer"}]
+    assert one(session, "SELECT count(*) FROM portfolio_snapshots") > 0
+
+
+def test_engine_that_is_told_to_stop_leaves_no_sign_of_life_and_no_lock(session: Session, engine: Engine) -> None:
+    with alive(engine, Quotes(SOL)):
+        eventually(lambda: one(session, "SELECT count(*) FROM heartbeats") == 1, "no beat")
+    assert one(session, "SELECT count(*) FROM heartbeats") == 0
+    with alive(engine, Quotes(SOL)) as second:
+        eventually(second.leading.is_set, "the lock was kept")
+    assert one(session, "SELECT epoch FROM engine_lease") == 2
+
+
+def test_second_engine_stands_by_and_takes_over_when_the_first_one_ends(session: Session, engine: Engine) -> None:
+    with alive(engine, Quotes(SOL)) as first:
+        eventually(first.leading.is_set, "nobody leads")
+        with alive(engine, Quotes(BTC)) as second:
+            time.sleep(0.5)
+            assert not second.leading.is_set()
+            assert one(session, "SELECT count(*) FROM market_ticks WHERE symbol = :s", s=BTC) == 0
+            first.stopping.set()
+            eventually(second.leading.is_set, "nobody took over")
+            eventually(lambda: one(session, "SELECT count(*) FROM market_ticks WHERE symbol = :s", s=BTC), "no quotes")
+
+
+def test_engine_whose_connection_is_killed_leads_again(session: Session, engine: Engine) -> None:
+    with alive(engine, Quotes(SOL)) as runner:
+        eventually(runner.leading.is_set, "nobody leads")
+        session.execute(
+            text("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = 1346457670")
+        )
+        session.rollback()
+        eventually(lambda: one(session, "SELECT epoch FROM engine_lease") == 2, "it did not come back")
+        ticks = one(session, "SELECT count(*) FROM market_ticks")
+        eventually(lambda: one(session, "SELECT count(*) FROM market_ticks") > ticks, "it takes no quotes any more")
+
+
+def test_quotes_that_stop_coming_halt_on_the_watchdogs_clock(session: Session, engine: Engine) -> None:
+    limits(session, stale_after_seconds=1, auto_halt_stale_seconds=1)
+    feed = Quotes(SOL)
+    with alive(engine, feed):
+        eventually(lambda: one(session, "SELECT count(*) FROM market_ticks"), "no quotes")
+        feed.alive = False
+        eventually(lambda: kill_switch.state(session).enabled, "nothing halted")
+        session.rollback()
+    (event,) = rows(session, "SELECT * FROM kill_switch_events")
+    assert event["actor"] == "risk-engine"
+    assert event["reason"].startswith("STALE_MARKET_DATA")
+
+
+def test_engine_that_begins_after_a_long_pause_gives_its_feed_time_before_it_halts(
+    session: Session, engine: Engine
+) -> None:
+    """The newest quote is from before the pause; the first new one may be a second away."""
+    market.accept(session, [Tick(SOL, Decimal(100), Decimal(100), datetime.now(UTC) - timedelta(hours=9))], "engine")
+    feed = Quotes(SOL)
+    feed.alive = False
+    with alive(engine, feed) as runner:
+        eventually(runner.leading.is_set, "nobody leads")
+        time.sleep(0.6)
+        feed.alive = True
+        eventually(lambda: one(session, "SELECT count(*) FROM market_ticks") > 1, "no quotes")
+    assert not kill_switch.state(session).enabled
+
+
+def test_halted_engine_takes_quotes_and_snapshots_but_trades_nothing(session: Session, engine: Engine) -> None:
+    kill_switch.halt(engine, "stop", "user:ada")
+    with alive(engine, Quotes(SOL)):
+        eventually(lambda: one(session, "SELECT count(*) FROM cycles") > 2, "no cycles")
+    assert one(session, "SELECT count(*) FROM fills") == 0
+    assert {row["outcome"] for row in rows(session, "SELECT outcome FROM cycles")} == {"blocked"}
+
+
+# --- one step -------------------------------------------------------------------------------------------------------
+def test_step_does_what_is_due_and_counts_it(session: Session) -> None:
+    made = hand(Quotes(SOL), seconds=60)
+    for second in range(3):
+        made.step(session, second)
+    assert (made.counts.ticks, made.counts.cycles, made.counts.errors) == (3, 1, 0)
+    assert one(session, "SELECT count(*) FROM cycles") == 1
+
+
+def test_act_that_is_refused_is_counted_told_and_ends_nothing(session: Session) -> None:
+    feed = Quotes(SOL)
+    feed.ahead = timedelta(seconds=60)
+    made = hand(feed, seconds=60)
+    made.step(session, 0)
+    assert made.counts.errors >= 1
+    assert made.counts.ticks == 0, "quotes that were refused count as taken"
+    feed.ahead = timedelta(0)
+    made.step(session, 61)
+    assert made.counts.ticks == 1
+
+
+def test_one_symbols_bad_quote_does_not_keep_the_others_from_being_quoted(session: Session) -> None:
+    class OneAhead(Quotes):
+        def poll(self, now: datetime) -> Sequence[Tick]:
+            good, bad = super().poll(now)
+            return [good, Tick(bad.symbol, bad.bid_price, bad.ask_price, now + timedelta(hours=1))]
+
+    made = hand(OneAhead(SOL, BTC), seconds=60)
+    made.step(session, 0)
+    assert one(session, "SELECT count(*) FROM market_ticks WHERE symbol = :s", s=SOL) == 1
+    assert made.counts.errors >= 1
