@@ -49,7 +49,6 @@ def empty_environment(monkeypatch, tmp_path):
         ("SYMBOLS", "A" * 33),
         ("STRATEGIES", "astrology"),
         ("CYCLE_SECONDS", "0"),
-        ("SNAPSHOT_SECONDS", "-1"),
         ("SOLANA_RPC_URL", "ftp://node"),
         ("ENGINE", "on"),
         ("DEMO_HISTORY", "y"),

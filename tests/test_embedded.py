@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import psycopg2
 import pytest
 from sqlalchemy import create_engine, text
@@ -65,6 +66,15 @@ def user(home: Path) -> Iterator[Callable[[], User]]:
 
 def running(home: Path) -> bool:
     return embedded.Cluster(home).running()
+
+
+def leave_lock_files(home: Path, pid: int) -> None:
+    """What a postmaster of that pid leaves when it is killed."""
+    data = home / "postgres"
+    for lock_file in (data / "postmaster.pid", data / ".s.PGSQL.5432.lock"):
+        lock_file.write_text(f"{pid}\n{data}\n1\n5432\n{data}\n\n\nready   \n")
+        shutil.copystat(data / "PG_VERSION", lock_file)
+        shutil.chown(lock_file, data.stat().st_uid, data.stat().st_gid)
 
 
 def ask(url: str, question: str) -> object:
@@ -137,12 +147,23 @@ def test_pid_used_again_by_another_program_does_not_keep_the_server_down(home):
     embedded.acquire(home).release()
     account = ROOT_RUNS_AS if os.geteuid() == 0 else None
     with subprocess.Popen(["sleep", "100"], user=account) as other:
-        lock_file = home / "postgres/postmaster.pid"
-        lock_file.write_text(f"{other.pid}\n{home / 'postgres'}\n1\n5432\n{home / 'postgres'}\n\n\nready   \n")
+        leave_lock_files(home, other.pid)
         handle = embedded.acquire(home)
         assert ask(handle.url, "SELECT 1") == 1
         handle.release()
         other.kill()
+
+
+def test_dead_predecessor_that_nobody_reaped_does_not_keep_the_server_down(home):
+    embedded.acquire(home).release()
+    account = ROOT_RUNS_AS if os.geteuid() == 0 else None
+    zombie = subprocess.Popen(["true"], user=account)
+    assert eventually(lambda: psutil.Process(zombie.pid).status() == psutil.STATUS_ZOMBIE)
+    leave_lock_files(home, zombie.pid)
+    handle = embedded.acquire(home)
+    assert ask(handle.url, "SELECT 1") == 1
+    handle.release()
+    zombie.wait()
 
 
 def test_user_that_comes_while_the_server_stops_gets_one(user, home):

@@ -141,7 +141,6 @@ class Config(BaseSettings):
     strategies: Annotated[Names, AfterValidator(_strategies)] = ("mean_reversion", "momentum")
     """Dealt to the symbols in turn."""
     cycle_seconds: Annotated[int, Field(ge=1, le=86_400)] = 60
-    snapshot_seconds: Annotated[int, Field(ge=1, le=86_400)] = 60
     solana_rpc_url: Annotated[str | None, AfterValidator(_http_url)] = None
     """None: the public devnet."""
     engine: YesNo = True

@@ -20,8 +20,9 @@ SUPERUSER = "postgres"
 START_SECONDS = 60
 """A server killed under load replays its log before it answers; that took up to 3 s here, disks differ."""
 STOP_SECONDS = 20
-STILL_DYING = ("pre-existing shared memory block", 'lock file "postmaster.pid" already exists')
+STILL_DYING = ("pre-existing shared memory block", 'lock file "')
 """How a server says that its predecessor was killed a moment ago, and that one or its children are not gone yet."""
+SOCKET = ".s.PGSQL.5432"
 SOCKET_PATH_LIMIT = 103
 """Bytes in the address of a Unix socket, on the stricter systems."""
 PLAIN_PATH = re.compile(r"[A-Za-z0-9/._+-]+")
@@ -48,7 +49,7 @@ class Cluster:
     @cached_property
     def socket_folder(self) -> Path:
         """The data folder itself, which nobody else may enter, unless its path is too long or too odd for a socket."""
-        if len(os.fsencode(self.data / ".s.PGSQL.5432")) <= SOCKET_PATH_LIMIT and PLAIN_PATH.fullmatch(str(self.data)):
+        if len(os.fsencode(self.data / SOCKET)) <= SOCKET_PATH_LIMIT and PLAIN_PATH.fullmatch(str(self.data)):
             return self.data
         digest = hashlib.sha256(os.fsencode(self.data)).hexdigest()[:16]
         return Path(tempfile.gettempdir()) / f"paperdesk-{digest}"
@@ -65,14 +66,20 @@ class Cluster:
         words = _command_line(pid)
         return words is None or os.fsencode(self.data) in words
 
-    def forget_reused_pid(self) -> None:
-        """Remove a lock file whose pid now is another program's, as after a crash in a container that starts anew.
+    def forget_dead_postmaster(self) -> None:
+        """Remove the lock files whose pid is a zombie's, or by now another program's.
 
-        PostgreSQL itself would take any living process of this account for its predecessor.
+        PostgreSQL itself takes both for a living predecessor and would never start: zombies stay where nobody reaps
+        them, and pids come again when a container starts anew. Should children of the dead one still be at work, the
+        new server finds their shared memory and refuses until they are gone.
         """
         pid = self._postmaster()
-        if pid is not None and (words := _command_line(pid)) and os.fsencode(self.data) not in words:
-            (self.data / "postmaster.pid").unlink()
+        if pid is None:
+            return
+        words = _command_line(pid)
+        if (words and os.fsencode(self.data) not in words) or (words == b"" and _is_zombie(pid)):
+            for lock_file in (self.data / "postmaster.pid", self.socket_folder / f"{SOCKET}.lock"):
+                lock_file.unlink(missing_ok=True)
 
     def _postmaster(self) -> int | None:
         """The pid in the data folder, if there is a process of that number."""
@@ -115,7 +122,6 @@ def _initialise(cluster: Cluster) -> None:
 
 def _start(cluster: Cluster, settings: Mapping[str, str]) -> None:
     """Start the server and wait until it answers, through a recovery if there is one to be done."""
-    cluster.forget_reused_pid()
     hand_over(cluster.data)
     if cluster.socket_folder != cluster.data:
         cluster.socket_folder.mkdir(mode=0o700, exist_ok=True)
@@ -130,6 +136,7 @@ def _start(cluster: Cluster, settings: Mapping[str, str]) -> None:
     where = ("-D", str(cluster.data), "-l", str(cluster.log))
     deadline = time.monotonic() + START_SECONDS
     while True:
+        cluster.forget_dead_postmaster()
         with suppress(CommandFailed):
             run("pg_ctl", "start", "-w", "-t", str(START_SECONDS), *where, "-o", words)
         if _answers(cluster):
@@ -180,3 +187,9 @@ def _command_line(pid: int) -> bytes | None:
     with suppress(OSError):
         return Path(f"/proc/{pid}/cmdline").read_bytes()
     return b""
+
+
+def _is_zombie(pid: int) -> bool:
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
+    return False
