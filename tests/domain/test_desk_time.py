@@ -6,7 +6,8 @@ from decimal import Decimal
 import pytest
 
 from tests.domain.desks import SOL, after, buy, calm_floor, floor, quote
-from webapp.domain.desk import fill_time, grid_floor
+from webapp.domain import moments
+from webapp.domain.desk import SNAPSHOT_SECONDS, fill_time
 from webapp.domain.records import Changes
 
 
@@ -92,7 +93,7 @@ def test_snapshot_of_a_fill_at_a_grid_point_is_not_taken_twice() -> None:
     ],
 )
 def test_grid_begins_at_whole_minutes(now: datetime, floor_at: datetime) -> None:
-    assert grid_floor(now, timedelta(seconds=60)) == floor_at
+    assert moments.floor(now, SNAPSHOT_SECONDS) == floor_at
 
 
 # --- days -----------------------------------------------------------------------------------------------------------

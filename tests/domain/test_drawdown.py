@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from webapp.domain.analytics import Point, max_drawdown
-from webapp.domain.drawdown import DAY, HOUR, MINUTE, SNAPSHOT, Tile, cover, deepest, round_down, round_up
+from webapp.domain.drawdown import SNAPSHOT, Tile, cover, deepest
+from webapp.domain.moments import DAY, HOUR, MINUTE, ceiling, floor
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 MOMENTS = st.timedeltas(timedelta(0), timedelta(days=8)).map(lambda after: NOON + after)
@@ -34,7 +35,7 @@ def test_cover_is_gapless_and_exactly_as_long_as_asked(start: datetime, end: dat
     assert (spans[0].start, spans[-1].end) == (start, end)
     assert all(a.end == b.start for a, b in pairwise(spans))
     assert all(s.start < s.end for s in spans)
-    assert all(round_down(s.start, s.width) == s.start for s in spans if s.width)
+    assert all(floor(s.start, s.width) == s.start for s in spans if s.width)
     assert sum((s.end - s.start) // timedelta(seconds=s.width) for s in spans if s.width) <= 8 + 2 * 23 + 2 * 59
 
 
@@ -44,8 +45,8 @@ def test_cover_of_whole_days_reads_only_days() -> None:
 
 
 def test_rounding_keeps_what_is_round() -> None:
-    assert round_up(NOON, HOUR) == round_down(NOON, HOUR) == NOON
-    assert round_up(NOON + timedelta(microseconds=1), MINUTE) == NOON + timedelta(minutes=1)
+    assert ceiling(NOON, HOUR) == floor(NOON, HOUR) == NOON
+    assert ceiling(NOON + timedelta(microseconds=1), MINUTE) == NOON + timedelta(minutes=1)
 
 
 def test_fall_between_tiles_is_proven_without_opening_either() -> None:

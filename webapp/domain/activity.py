@@ -2,10 +2,17 @@
 
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
-HOUR = timedelta(hours=1)
+from webapp.domain.moments import midnight
+
+_HOUR = timedelta(hours=1)
 _KEEP = timedelta(days=1)
+
+
+def counted_from(now: datetime) -> datetime:
+    """Orders before this moment count towards no limit any more."""
+    return min(now - _HOUR, midnight(now))
 
 
 @dataclass
@@ -21,12 +28,11 @@ class Activity:
 
     def last_hour(self, now: datetime, limit: int) -> tuple[int, datetime | None]:
         """Orders of the last 60 minutes, and the moment from which they are fewer than ``limit``; None for never."""
-        first = bisect_right(self.trades, now - HOUR)
+        first = bisect_right(self.trades, now - _HOUR)
         count = len(self.trades) - first
         frees = first + max(0, count - limit)
-        return count, self.trades[frees] + HOUR if frees < len(self.trades) else None
+        return count, self.trades[frees] + _HOUR if frees < len(self.trades) else None
 
     def today(self, now: datetime) -> int:
         """Orders since 00:00 UTC."""
-        midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-        return len(self.trades) - bisect_left(self.trades, midnight)
+        return len(self.trades) - bisect_left(self.trades, midnight(now))

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal, Overflow
 from itertools import pairwise
 
+from webapp.domain.moments import midnight
 from webapp.domain.money import ZERO, exact
 
 DAYS_PER_YEAR = 365
@@ -146,7 +147,7 @@ def daily_closes(points: Iterable[Point]) -> list[Point]:
     """
     closes: list[Point] = []
     for at, nav in points:
-        day = at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        day = midnight(at)
         if not closes:
             closes += [(at, nav), (day, nav)]
             continue

@@ -13,12 +13,12 @@ from webapp.domain.anomaly import judge_move
 from webapp.domain.desk import Desk, RestingOrder
 from webapp.domain.execution import market_price, round_trip_cost, terms
 from webapp.domain.market import SeenTick, Tick, move_pct
+from webapp.domain.moments import seconds
 from webapp.domain.money import BPS, CONTEXT, UNIT, ZERO, exact
 from webapp.domain.orders import OrderStatus, Proposal, Side
 from webapp.domain.policy import Policy
 from webapp.domain.records import Changes, CycleRow, OrderRow, RiskEventRow, SignalRow
 from webapp.domain.risk import Judgement, RiskContext, evaluate, risk_events
-from webapp.domain.risk.rules import seconds
 from webapp.domain.strategies import Strategy
 
 MOVE_WINDOW = timedelta(minutes=5)

@@ -16,6 +16,7 @@ from webapp.domain.book import Book
 from webapp.domain.execution import Execution, execute, terms
 from webapp.domain.ids import TimeOrderedIds
 from webapp.domain.market import FUTURE_TOLERANCE, SeenTick, Tape, Tick
+from webapp.domain.moments import MICROSECOND, floor
 from webapp.domain.money import ZERO, exact, quantise, short
 from webapp.domain.orders import OrderStatus, Side, check_transition
 from webapp.domain.policy import Policy
@@ -33,7 +34,8 @@ from webapp.domain.records import (
 
 TAPE_KEEP = timedelta(seconds=3600)
 """How far back quotes are kept: the longest window any rule or strategy may ask for."""
-_MICROSECOND = timedelta(microseconds=1)
+SNAPSHOT_SECONDS = 60
+"""Width of the grid of time on which NAV is written down, whether or not anything trades."""
 
 
 @dataclass
@@ -59,7 +61,6 @@ class Desk:
     halted: bool
     ids: TimeOrderedIds
     actor: str
-    grid: timedelta = timedelta(seconds=60)
     tapes: dict[str, Tape] = field(default_factory=dict)
     resting: dict[str, list[RestingOrder]] = field(default_factory=dict)
     quote_used: dict[str, Decimal] = field(default_factory=dict)
@@ -249,7 +250,7 @@ class Desk:
         for queue in self.resting.values():
             for waiting in [waiting for waiting in queue if waiting.expires_at <= now]:
                 self.cancel(waiting, "expired", now, changes)
-        boundary = grid_floor(now, self.grid)
+        boundary = floor(now, SNAPSHOT_SECONDS)
         if self.last_snapshot_at is None or boundary > self.last_snapshot_at:
             self.snapshot(boundary, changes)
 
@@ -271,13 +272,7 @@ class Desk:
 
 def fill_time(now: datetime, last_fill_at: datetime | None) -> datetime:
     """``now``, unless the clock stepped back: the order of a symbol's fills must last, positions are their fold."""
-    return now if last_fill_at is None or now >= last_fill_at else last_fill_at + _MICROSECOND
-
-
-def grid_floor(now: datetime, grid: timedelta) -> datetime:
-    """The last instant of the time grid at or before ``now``; the grid begins at midnight UTC of day zero."""
-    epoch = datetime(1970, 1, 1, tzinfo=UTC)
-    return epoch + (now - epoch) // grid * grid
+    return now if last_fill_at is None or now >= last_fill_at else last_fill_at + MICROSECOND
 
 
 def drawdown_breach(book: Book, policy: Policy) -> Breach | None:

@@ -9,16 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
+from webapp.domain.moments import DAY, HOUR, MINUTE, ceiling, floor
 from webapp.domain.money import ZERO, exact
 
-DAY, HOUR, MINUTE, SNAPSHOT = 86_400, 3_600, 60, 0
+SNAPSHOT = 0
 WIDTHS = (DAY, HOUR, MINUTE)
 """Seconds of the summaries that are kept, widest first; 0 stands for a single snapshot."""
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,23 +64,11 @@ def cover(start: datetime, end: datetime, widths: Sequence[int] = WIDTHS) -> lis
     if not widths:
         return [Span(SNAPSHOT, start, end)]
     width, finer = widths[0], widths[1:]
-    body_start, body_end = round_up(start, width), round_down(end, width)
+    body_start, body_end = ceiling(start, width), floor(end, width)
     if body_start >= body_end:
         return cover(start, end, finer)
     body = Span(width, body_start, body_end)
     return [*cover(start, body_start, finer), body, *cover(body_end, end, finer)]
-
-
-def round_down(at: datetime, width: int) -> datetime:
-    """The beginning of the bucket of `width` seconds that holds `at`; buckets are counted from 00:00 UTC, 1970."""
-    step = timedelta(seconds=width)
-    return at - (at - _EPOCH) % step
-
-
-def round_up(at: datetime, width: int) -> datetime:
-    """The first beginning of a bucket at or after `at`."""
-    down = round_down(at, width)
-    return down if down == at else down + timedelta(seconds=width)
 
 
 @exact

@@ -6,12 +6,12 @@ the seed: the same seed and the same instants give the same ids, which is what m
 Layout: RFC 9562 section 5.7, with its optional sub-millisecond and counter fields.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from hashlib import sha256
 from uuid import UUID
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
+from webapp.domain.moments import EPOCH, MICROSECOND
+
 _COUNT_BITS = 18
 _REMEMBERED = 64
 """Instants whose count is kept: a snapshot's or a fill's time lies beside the moment it is made at, and both return."""
@@ -27,7 +27,7 @@ class TimeOrderedIds:
 
     def next(self, at: datetime) -> UUID:
         """The next id for the instant ``at``; raises OverflowError after 262,144 ids of one microsecond."""
-        instant = (at - _EPOCH) // _MICROSECOND
+        instant = (at - EPOCH) // MICROSECOND
         count = self._counts[instant] = self._counts.pop(instant, -1) + 1
         if len(self._counts) > _REMEMBERED:
             del self._counts[next(iter(self._counts))]

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any, Literal, NamedTuple, Self
 
 from webapp.domain.errors import BadInput, InvalidPolicy
+from webapp.domain.moments import DAY
 from webapp.domain.money import LIMIT, parse_amount, plain
 
 Kind = Literal["amount", "count", "flag"]
@@ -32,7 +33,6 @@ def _count(label: str, unit: str, low: int, high: int, help_: str) -> Field:
 
 
 _MONEY = "9999999999"
-_DAY = 86_400
 FIELDS: Mapping[str, Field] = {
     "starting_cash": _amount(
         "Starting cash", "USDC", "0.00000001", _MONEY, "Pretend money the desk begins with; fixed once there is a fill."
@@ -47,10 +47,10 @@ FIELDS: Mapping[str, Field] = {
         "What one quote can fill of a symbol; the rest waits. Empty: no bound.",
         True,
     ),
-    "order_ttl_seconds": _count("Order lifetime", "s", 1, 30 * _DAY, "A resting order is canceled after this time."),
-    "stale_after_seconds": _count("Quote is stale after", "s", 1, _DAY, "Nothing trades on an older quote."),
+    "order_ttl_seconds": _count("Order lifetime", "s", 1, 30 * DAY, "A resting order is canceled after this time."),
+    "stale_after_seconds": _count("Quote is stale after", "s", 1, DAY, "Nothing trades on an older quote."),
     "auto_halt_stale_seconds": _count(
-        "Halt without quotes after", "s", 1, 30 * _DAY, "Quotes missing for this long halt the desk."
+        "Halt without quotes after", "s", 1, 30 * DAY, "Quotes missing for this long halt the desk."
     ),
     "max_order_notional": _amount("Largest order", "USDC", "0", _MONEY, "Quantity times expected fill price."),
     "max_position_notional": _amount("Largest position", "USDC", "0", _MONEY, "Of one symbol, after the order."),
@@ -71,7 +71,7 @@ FIELDS: Mapping[str, Field] = {
     "max_drawdown": _amount(
         "Drawdown", "USDC", "0", _MONEY, "Highest NAV since the last release less NAV now; reaching it halts."
     ),
-    "cooldown_seconds": _count("Cooldown", "s", 0, 7 * _DAY, "Least time between two trades of one symbol."),
+    "cooldown_seconds": _count("Cooldown", "s", 0, 7 * DAY, "Least time between two trades of one symbol."),
     "max_trades_per_hour": _count("Trades per hour", "trades", 0, 1_000_000, "Of the last 60 minutes."),
     "max_trades_per_day": _count("Trades per day", "trades", 0, 1_000_000, "Since 00:00 UTC."),
     "min_confidence": _amount("Least confidence", "ratio", "0", "1", "A proposal says how sure it is, from 0 to 1."),

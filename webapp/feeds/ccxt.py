@@ -2,18 +2,18 @@
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from importlib import import_module
 from typing import Any
 
 from webapp.domain.errors import DomainError
 from webapp.domain.market import Tick
+from webapp.domain.moments import EPOCH
 from webapp.feeds.network import FeedError, Trouble, exact_tick
 
 TIMEOUT_MS = 5_000
 INSTALL = "pip install --require-hashes -r requirements-exchanges.txt"
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 log = logging.getLogger(__name__)
 
@@ -81,5 +81,5 @@ class CcxtFeed:
     @staticmethod
     def _tick(symbol: str, answer: Mapping[str, Any], now: datetime) -> Tick:
         stamp = answer.get("timestamp")
-        at = now if stamp is None else min(now, _EPOCH + timedelta(milliseconds=int(stamp)))
+        at = now if stamp is None else min(now, EPOCH + timedelta(milliseconds=int(stamp)))
         return exact_tick(symbol, Decimal(answer["bid"]), Decimal(answer["ask"]), at)

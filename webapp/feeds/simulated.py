@@ -1,14 +1,14 @@
 """The simulated feed: a seeded market that is always there, the same one for everybody with the same seed."""
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from webapp.domain.market import Tick
+from webapp.domain.moments import EPOCH
 from webapp.feeds.price_path import PricePath
 
 DEFAULT_SEED = 7
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class SimulatedFeed:
@@ -20,20 +20,20 @@ class SimulatedFeed:
 
     def history(self, start: datetime, end: datetime, step_seconds: int) -> Iterator[Tick]:
         """Every symbol's quote at each multiple of ``step_seconds`` with start <= t < end, in time order."""
-        first = -((_EPOCH - start) // timedelta(seconds=step_seconds)) * step_seconds
-        for second in range(first, -((_EPOCH - end) // timedelta(seconds=1)), step_seconds):
+        first = -((EPOCH - start) // timedelta(seconds=step_seconds)) * step_seconds
+        for second in range(first, -((EPOCH - end) // timedelta(seconds=1)), step_seconds):
             yield from self._ticks(second)
 
     def poll(self, now: datetime) -> Sequence[Tick]:
         """The quotes of the second that has begun; nothing when it was asked for before."""
-        second = (now - _EPOCH) // timedelta(seconds=1)
+        second = (now - EPOCH) // timedelta(seconds=1)
         if self._polled_second is not None and second <= self._polled_second:
             return ()
         self._polled_second = second
         return list(self._ticks(second))
 
     def _ticks(self, second: int) -> Iterator[Tick]:
-        event_at = _EPOCH + timedelta(seconds=second)
+        event_at = EPOCH + timedelta(seconds=second)
         for symbol, path in self._paths.items():
             bid, ask = path.quote_at(second)
             yield Tick(symbol, Decimal(bid).scaleb(-8), Decimal(ask).scaleb(-8), event_at)

@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from flask import Blueprint, Response, current_app
 
+from webapp.domain.desk import SNAPSHOT_SECONDS
 from webapp.extensions import db
 from webapp.queries import market, overview
 from webapp.queries.overview import Desk
@@ -85,7 +86,7 @@ def sources(desk: Desk, quotes: list[market.LatestQuote]) -> list[Source]:
         _quotes(desk, quotes, stale),
         _engine(desk),
         _judged("Last cycle", desk.cycle_at, desk.now, 3 * config.cycle_seconds, "each symbol in its turn"),
-        _judged("Snapshots", desk.snapshot_at, desk.now, 3 * config.snapshot_seconds, "NAV on a fixed grid of time"),
+        _judged("Snapshots", desk.snapshot_at, desk.now, 3 * SNAPSHOT_SECONDS, "NAV on a fixed grid of time"),
         Source("Database", desk.now, "answering", "good", "all ages here are by its clock"),
     ]
 

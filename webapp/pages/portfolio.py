@@ -7,11 +7,11 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any, Final
 
-from flask import Blueprint, Response, current_app, g, jsonify, make_response, request
+from flask import Blueprint, Response, g, jsonify, make_response, request
 
 from webapp.domain.analytics import Statistics, statistics
-from webapp.domain.drawdown import round_down
 from webapp.domain.errors import BadInput
+from webapp.domain.moments import floor
 from webapp.extensions import db
 from webapp.pages.lists import ListPage, address, context_of, install_twins
 from webapp.queries import portfolio
@@ -101,7 +101,7 @@ def figures(view: Window) -> dict[str, Any]:
 
 def picture(view: Window) -> dict[str, Any]:
     """The chart as the server draws it, and in one sentence."""
-    drawn = portfolio.chart(db.session(), view, _grid())
+    drawn = portfolio.chart(db.session(), view)
     return {
         "picture": nav_picture(drawn.columns, drawn.gaps),
         "summary": summary(view),
@@ -123,11 +123,11 @@ def chart() -> Response:
     if view is None:
         return jsonify(range=name or DEFAULT_RANGE, columns=[], gaps=[])
     width = portfolio.column_width(view.end - view.start)
-    tag = version_of(view.name, view.closing, view.opening[1], round_down(view.start, width))
+    tag = version_of(view.name, view.closing, view.opening[1], floor(view.start, width))
     if request.if_none_match.contains(tag):
         response = make_response("", 304)
     else:
-        response = jsonify(document(view, portfolio.chart(db.session(), view, _grid())))
+        response = jsonify(document(view, portfolio.chart(db.session(), view)))
     response.set_etag(tag)
     response.headers["Cache-Control"] = "private, no-cache"
     return response
@@ -193,12 +193,6 @@ def listed(view: Window, daily: Statistics) -> list[tuple[str, str, Decimal | No
 def digits(value: Decimal | None) -> str:
     """A statistic as a machine reads it: 18 decimals, empty where it is undefined."""
     return "" if value is None else format(value, ".18f")
-
-
-def _grid() -> int:
-    """Seconds between two snapshots of the grid."""
-    seconds: int = current_app.config["PAPERDESK"].snapshot_seconds
-    return seconds
 
 
 def chart_args() -> Any:

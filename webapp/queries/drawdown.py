@@ -12,7 +12,8 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from webapp.domain.analytics import Drawdown, Point
-from webapp.domain.drawdown import MINUTE, SNAPSHOT, Fall, Span, Tile, cover, deepest, round_down
+from webapp.domain.drawdown import SNAPSHOT, Fall, Span, Tile, cover, deepest
+from webapp.domain.moments import MINUTE, floor
 from webapp.domain.money import ZERO
 
 OPENED_A_ROUND = 48
@@ -111,7 +112,7 @@ def _first_time(session: Session, tile: Tile, value: Decimal, after: datetime) -
     """When NAV first was `value` in this tile, not before `after`; the tile's own time if it is a snapshot."""
     if tile.width == SNAPSHOT:
         return tile.at
-    start = max(tile.at, round_down(after, MINUTE))
+    start = max(tile.at, floor(after, MINUTE))
     found = session.execute(
         _FIRST_TIME,
         {"value": value, "after": after, "start": start, "end": tile.at + timedelta(seconds=tile.width)},

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from sqlalchemy import RowMapping, text
 from sqlalchemy.orm import Session
 
-from webapp.domain.drawdown import DAY, HOUR, MINUTE, round_down
+from webapp.domain.moments import DAY, HOUR, MICROSECOND, MINUTE, floor
 from webapp.domain.money import exact
 
 CANDLES = 240
@@ -134,7 +134,7 @@ def candles(
         if last is None:
             return []
         end = last + timedelta(seconds=base)
-    last_bucket = round_down(end - timedelta(microseconds=1), width)
+    last_bucket = floor(end - MICROSECOND, width)
     start = last_bucket - timedelta(seconds=(CANDLES - 1) * width)
     bounds = {"symbol": symbol, "width": width, "base": base, "start": start, "end": end}
     return [Candle(*row) for row in session.execute(_CANDLES, bounds)]

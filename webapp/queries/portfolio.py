@@ -14,7 +14,8 @@ from sqlalchemy import Row, RowMapping, text
 from sqlalchemy.orm import Session
 
 from webapp.domain.analytics import Point, Statistics, daily_closes, statistics
-from webapp.domain.drawdown import DAY, HOUR, MINUTE, round_down
+from webapp.domain.desk import SNAPSHOT_SECONDS
+from webapp.domain.moments import DAY, HOUR, MICROSECOND, MINUTE, floor
 from webapp.domain.money import exact
 from webapp.queries.drawdown import Measured, max_drawdown
 
@@ -31,7 +32,6 @@ DEFAULT_RANGE = "7d"
 MAX_COLUMNS = 480
 """About one column for two pixels of a desktop chart; more cannot be seen."""
 WIDTHS = (10, 30, 60, 120, 300, 600, 900, 1800, HOUR, 2 * HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR, DAY)
-_INSTANT = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +147,7 @@ def window(
     if ends is None:
         return None
     now, first_at, newest_at = now or ends["now"], ends["first_at"], ends["captured_at"]
-    whole = (first_at, max(now, newest_at + _INSTANT))
+    whole = (first_at, max(now, newest_at + MICROSECOND))
     if start or end:
         name, start, end = "custom", max(start or whole[0], whole[0]), min(end or whole[1], whole[1])
     else:
@@ -163,12 +163,12 @@ def _named(
     length: timedelta | None, first_at: datetime, newest_at: datetime, now: datetime
 ) -> tuple[datetime, datetime]:
     if length is None:
-        return first_at, newest_at + _INSTANT
-    end = now if now - length <= newest_at < now else newest_at + _INSTANT
+        return first_at, newest_at + MICROSECOND
+    end = now if now - length <= newest_at < now else newest_at + MICROSECOND
     return end - length, end
 
 
-def chart(session: Session, view: Window, grid_seconds: int = 60) -> Chart:
+def chart(session: Session, view: Window) -> Chart:
     """The curve of a window in at most MAX_COLUMNS columns, each keeping first, lowest, highest and last NAV.
 
     The rows read are bounded: raw snapshots for an hour or so, else rollups no finer than the picture needs. Columns
@@ -176,7 +176,7 @@ def chart(session: Session, view: Window, grid_seconds: int = 60) -> Chart:
     """
     width = column_width(view.end - view.start)
     drawn = columns(session, view.start, view.end, width)
-    return Chart(width, drawn, _gaps(drawn, timedelta(seconds=max(3 * grid_seconds, 2 * width))))
+    return Chart(width, drawn, _gaps(drawn, timedelta(seconds=max(3 * SNAPSHOT_SECONDS, 2 * width))))
 
 
 def columns(session: Session, start: datetime, end: datetime, width: int) -> list[Column]:
@@ -186,7 +186,7 @@ def columns(session: Session, start: datetime, end: datetime, width: int) -> lis
     if base is None:
         rows = session.execute(_FROM_SNAPSHOTS, bounds)
     else:
-        rows = session.execute(_FROM_BUCKETS, {**bounds, "start": round_down(start, base), "base": base})
+        rows = session.execute(_FROM_BUCKETS, {**bounds, "start": floor(start, base), "base": base})
     return _with_drawdown(rows)
 
 
@@ -233,8 +233,8 @@ def performance(session: Session, view: Window) -> Performance:
     rows = session.execute(
         _CLOSES,
         {
-            "first_day": round_down(view.start, DAY),
-            "end_day": round_down(view.closing[0], DAY),
+            "first_day": floor(view.start, DAY),
+            "end_day": floor(view.closing[0], DAY),
             "start": view.start,
         },
     ).all()

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
-from webapp.domain.activity import HOUR, Activity
+from webapp.domain.activity import Activity, counted_from
 from webapp.domain.anomaly import judge_move
 from webapp.domain.book import Book
 from webapp.domain.cycle import MOVE_WINDOW
@@ -20,6 +20,7 @@ from webapp.domain.desk import Desk, RestingOrder
 from webapp.domain.errors import Conflict
 from webapp.domain.ids import TimeOrderedIds
 from webapp.domain.market import FUTURE_TOLERANCE, WINDOW_CAP, SeenTick, Tick
+from webapp.domain.moments import midnight
 from webapp.domain.money import ZERO
 from webapp.domain.orders import OrderStatus, Side
 from webapp.domain.policy import Policy
@@ -157,14 +158,13 @@ def _load_quotes(
 
 def _load_activity(session: Session, desk: Desk, now: datetime) -> None:
     """Only as many trades as could matter to the limits are read."""
-    since = min(now - HOUR, _midnight(now))
     cap = max(desk.policy.max_trades_per_day, desk.policy.max_trades_per_hour) + 1
-    rows = session.execute(text(_TRADES), {"since": since, "now": now, "cap": cap}).scalars().all()
+    rows = session.execute(text(_TRADES), {"since": counted_from(now), "now": now, "cap": cap}).scalars().all()
     desk.activity = Activity(list(reversed(rows)))
 
 
 def _load_snapshots(session: Session, desk: Desk, now: datetime) -> None:
-    row = session.execute(text(_SNAPSHOTS), {"now": now, "midnight": _midnight(now)}).one()
+    row = session.execute(text(_SNAPSHOTS), {"now": now, "midnight": midnight(now)}).one()
     desk.last_snapshot_at = row.last_at
     desk.day = now.astimezone(UTC).date()
     desk.day_start_nav = desk.book.starting_cash if row.day_start_nav is None else row.day_start_nav
@@ -175,7 +175,3 @@ def _load_used(session: Session, desk: Desk) -> None:
     ticks = [tape.newest.tick_id for tape in desk.tapes.values() if tape.newest is not None]
     for row in session.execute(text(_USED), {"ticks": ticks}):
         desk.quote_used[row.symbol] = row.notional or ZERO
-
-
-def _midnight(now: datetime) -> datetime:
-    return now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)

@@ -7,9 +7,9 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from webapp.domain.desk import drawdown_breach
+from webapp.domain.moments import seconds
 from webapp.domain.money import short
 from webapp.domain.records import Breach
-from webapp.domain.risk.rules import seconds
 from webapp.services import desk_state, kill_switch
 from webapp.services.kill_switch import HaltReceipt
 

@@ -5,9 +5,10 @@ cannot be computed blocks: unknown means no.
 """
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
+from webapp.domain.moments import midnight, seconds
 from webapp.domain.money import HUNDRED, ZERO, exact, short
 from webapp.domain.orders import Side
 from webapp.domain.risk.context import RiskContext
@@ -220,14 +221,8 @@ def short_not_allowed(ctx: RiskContext) -> Verdict:
     return Verdict("SHORT_NOT_ALLOWED", ok, ctx.qty_after, ZERO, "qty", sentence, floor=True)
 
 
-def seconds(span: timedelta) -> Decimal:
-    """A time span in seconds, to the microsecond."""
-    return Decimal(span // timedelta(microseconds=1)).scaleb(-6)
-
-
 def _next_midnight(now: datetime) -> datetime:
-    day = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    return day + timedelta(days=1)
+    return midnight(now) + timedelta(days=1)
 
 
 RULES: tuple[Rule, ...] = tuple(
