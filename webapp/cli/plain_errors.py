@@ -5,6 +5,7 @@ from functools import wraps
 from typing import Any, TypeVar
 
 import click
+from click.exceptions import NoArgsIsHelpError
 from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -23,9 +24,32 @@ def tell_plainly(command: C) -> C:
     if isinstance(command, click.Group):
         for child in command.commands.values():
             tell_plainly(child)
+        command.resolve_command = _one_line(command.resolve_command)  # type: ignore[method-assign]
+    command.make_context = _one_line(command.make_context)  # type: ignore[method-assign]
     if command.callback is not None:
         command.callback = _wrapped(command.callback)
     return command
+
+
+class _Misused(click.ClickException):
+    """Words that are not those of the command."""
+
+    exit_code = click.UsageError.exit_code
+
+
+def _one_line(parse: Callable[..., Any]) -> Callable[..., Any]:
+    """`parse`, telling what is wrong with the words in one line instead of click's four and more."""
+
+    @wraps(parse)
+    def parsed(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return parse(*args, **kwargs)
+        except NoArgsIsHelpError:
+            raise
+        except click.UsageError as error:
+            raise _Misused(" ".join(error.format_message().split())) from error
+
+    return parsed
 
 
 def _wrapped(callback: Callable[..., Any]) -> Callable[..., Any]:
