@@ -10,9 +10,9 @@ from sqlalchemy import event
 from sqlalchemy.orm import Session
 
 from tests import builders
-from webapp.domain.risk.rules import RULES
+from tests.domain.contexts import CODES
 from webapp.models import DevnetSmokeRun, KillSwitchEvent, Position
-from webapp.queries.timeline import LISTINGS, RULE_CODES, Listing, Page, one, page, stream
+from webapp.queries.timeline import LISTINGS, Listing, Page, one, page, stream
 
 NOON = builders.NOON
 
@@ -180,4 +180,5 @@ def test_a_page_is_one_statement_without_count_or_offset(session: Session) -> No
 
 
 def test_the_rules_a_filter_takes_are_those_of_the_gate() -> None:
-    assert sorted(RULE_CODES) == sorted(rule.__name__.upper() for rule in RULES)
+    assert LISTINGS["orders"].filters["rule"] == CODES
+    assert LISTINGS["risk_events"].filters["rule"] == (*CODES, "ALL_RULES", "PRICE_ANOMALY")

@@ -19,12 +19,12 @@ from webapp.domain.market import check_symbol
 from webapp.domain.money import parse_amount
 from webapp.domain.policy import FIELDS
 from webapp.domain.policy import Field as Limit
+from webapp.domain.reasons import LONGEST_REASON
 
 AMOUNT = r"^-?[0-9]{1,10}(\.[0-9]{1,8})?$"
 SYMBOL = r"^[A-Z0-9][A-Z0-9._-]{0,31}$"
 KEY = r"[!-~]{1,200}"
 MAX_TICKS = 10_000
-MAX_REASON = 500
 MAX_TRIGGER = 64
 MAX_PAYLOAD = 16 * 1024
 """Bytes of JSON: it is stored with every signal and shown on its page."""
@@ -136,7 +136,7 @@ Key = Annotated[
 ]
 Payload = Annotated[dict[str, Any], AfterValidator(_payload)]
 Trigger = Annotated[str, Field(min_length=1, max_length=MAX_TRIGGER), AfterValidator(_line)]
-Reason = Annotated[str, Field(max_length=MAX_REASON)]
+Reason = Annotated[str, Field(max_length=LONGEST_REASON)]
 
 
 class Body(BaseModel):
@@ -236,7 +236,7 @@ class PolicyIn(BaseModel):
         json_schema_extra={
             "required": list(FIELDS),
             "properties": {
-                "reason": {"anyOf": [{"type": "string", "maxLength": MAX_REASON}, {"type": "null"}]},
+                "reason": {"anyOf": [{"type": "string", "maxLength": LONGEST_REASON}, {"type": "null"}]},
                 **{name: _limit_schema(name, limit) for name, limit in FIELDS.items()},
             },
         },

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import click
 from flask.cli import AppGroup
 
+from webapp.domain.people import SCOPES
 from webapp.extensions import db
 from webapp.services import access
 
@@ -13,7 +14,7 @@ tokens = AppGroup("tokens", help="The API keys of bots and agents.")
 
 @tokens.command("create")
 @click.argument("name")
-@click.option("--scope", "scopes", multiple=True, required=True, help=f"One or more of {', '.join(access.SCOPES)}.")
+@click.option("--scope", "scopes", multiple=True, required=True, help=f"One or more of {', '.join(SCOPES)}.")
 @click.argument("more_scopes", nargs=-1, metavar="[SCOPE]...")
 def create(name: str, scopes: Sequence[str], more_scopes: Sequence[str]) -> None:
     """Make a token called NAME and print it, once: `--scope read trade` or `--scope read --scope trade`."""

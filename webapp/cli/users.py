@@ -5,6 +5,7 @@ import sys
 import click
 from flask.cli import AppGroup
 
+from webapp.domain.people import ROLES
 from webapp.extensions import db
 from webapp.services import access
 
@@ -13,7 +14,7 @@ users = AppGroup("users", help="The people who may log in.")
 
 @users.command("create")
 @click.argument("name")
-@click.option("--role", type=click.Choice(access.ROLES), required=True)
+@click.option("--role", type=click.Choice(ROLES), required=True)
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input instead of asking for it.")
 def create(name: str, role: str, password_stdin: bool) -> None:
     """Let NAME log in."""

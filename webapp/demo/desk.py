@@ -5,6 +5,7 @@ from sqlalchemy.orm import Session
 from webapp import migrating
 from webapp.config import Config
 from webapp.demo.kept import Kept
+from webapp.domain.people import ROLES, SCOPES
 from webapp.extensions import COMMAND_LIMITS, database_url, make_engine
 from webapp.services import access, history
 
@@ -16,9 +17,9 @@ def prepare(config: Config, kept: Kept) -> bool:
     migrating.upgrade(database_url(config))
     engine = make_engine(config, COMMAND_LIMITS, "demo")
     with Session(engine) as session:
-        for role in access.ROLES:
+        for role in ROLES:
             access.ensure_user(session, role, kept.password, role)
-        access.ensure_token(session, "demo", access.SCOPES, BY, secret=kept.token)
+        access.ensure_token(session, "demo", SCOPES, BY, secret=kept.token)
         new = history.is_empty(session)
     engine.dispose()
     return new

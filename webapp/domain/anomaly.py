@@ -6,6 +6,9 @@ from webapp.domain.market import Quote, Tick, move_pct
 from webapp.domain.money import short
 from webapp.domain.policy import Policy
 from webapp.domain.records import Breach
+from webapp.domain.wire import timestamp
+
+PRICE_ANOMALY = "PRICE_ANOMALY"
 
 
 def widest_move(tick: Tick, low: Quote, high: Quote) -> tuple[Decimal, Quote]:
@@ -21,7 +24,7 @@ def judge_move(tick: Tick, low: Quote, high: Quote, policy: Policy, limit_pct: D
         return None
     reason = (
         f"{tick.symbol} moved {short(pct)} % within {policy.anomaly_window_seconds} s, "
-        f"from a mid of {short(origin.mid_price, 8)} at {origin.event_at.isoformat()} to {short(tick.mid_price, 8)} at "
-        f"{tick.event_at.isoformat()}; the limit is {short(limit_pct)} %"
+        f"from a mid of {short(origin.mid_price, 8)} at {timestamp(origin.event_at)} to {short(tick.mid_price, 8)} at "
+        f"{timestamp(tick.event_at)}; the limit is {short(limit_pct)} %"
     )
-    return Breach("PRICE_ANOMALY", reason)
+    return Breach(PRICE_ANOMALY, reason)

@@ -11,6 +11,11 @@ from typing import Any
 from uuid import UUID
 
 from webapp.domain.orders import OrderStatus, Side
+from webapp.domain.reasons import cut_reason
+
+OUTCOMES = ("executed", "resting", "no_signal", "blocked")
+"""What can become of a cycle."""
+RISK_ACTIONS = ("blocked", "allowed", "warned")
 
 
 @dataclass(frozen=True)
@@ -138,10 +143,15 @@ class CycleRow:
 
 @dataclass(frozen=True)
 class Breach:
-    """Something that must halt the desk: why, in a sentence, and the numbers that show it."""
+    """Something that must halt the desk: by which rule, and why, in a sentence with its numbers."""
 
     rule: str
     reason: str
+
+    @property
+    def as_reason(self) -> str:
+        """What the halt is signed with."""
+        return cut_reason(f"{self.rule}: {self.reason}")
 
 
 @dataclass

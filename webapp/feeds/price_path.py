@@ -20,8 +20,8 @@ DAY_SECONDS = SEGMENT_SECONDS * SEGMENTS_A_DAY
 REGIMES = (("trend", 0.38), ("chop", 0.34), ("spike", 0.12), ("calm", 0.16))
 _ROUGHNESS = {"trend": 1.0, "chop": 1.2, "spike": 1.4, "calm": 0.5}
 
-# (period in seconds, amplitude as a fraction of the price): weeks and days first, then what a tick chart shows. The fast
-# noise is what keeps the strategies honest: with less of it they win nearly every trade, which no market allows.
+# (period in seconds, amplitude as a fraction of the price): weeks and days first, then what a tick chart shows. The
+# fast noise is what keeps the strategies honest: with less of it they win nearly every trade, which no market allows.
 _SLOW = ((259_200, 0.045), (32_400, 0.018))
 _FAST = ((700, 0.006), (240, 0.0032), (60, 0.0013), (11, 0.0003), (2, 0.00006))
 

@@ -7,6 +7,7 @@ from sqlalchemy import CheckConstraint, Text, func
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
+from webapp.domain.people import ROLES, SCOPES
 from webapp.models.base import Base, one_of
 
 
@@ -14,7 +15,7 @@ class User(Base):
     """A person. The password is kept only as an argon2id hash."""
 
     __tablename__ = "users"
-    __table_args__ = (one_of("role", "viewer", "operator", "admin"),)
+    __table_args__ = (one_of("role", *ROLES),)
 
     user_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(unique=True)
@@ -28,7 +29,7 @@ class ApiToken(Base):
     """A program's key, kept as the SHA-256 (hex) of a secret that was shown once."""
 
     __tablename__ = "api_tokens"
-    __table_args__ = (CheckConstraint("scopes <@ ARRAY['read', 'trade', 'halt', 'admin']", name="scopes"),)
+    __table_args__ = (CheckConstraint(f"scopes <@ ARRAY{list(SCOPES)}", name="scopes"),)
 
     token_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(unique=True)

@@ -7,6 +7,7 @@ from decimal import Decimal
 from sqlalchemy import CheckConstraint, ForeignKey, Index, Integer, Numeric, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from webapp.domain.orders import Side
 from webapp.models.base import Base, not_nan, one_of
 
 
@@ -15,7 +16,7 @@ class Fill(Base):
 
     __tablename__ = "fills"
     __table_args__ = (
-        one_of("side", "buy", "sell"),
+        one_of("side", *Side),
         CheckConstraint("qty > 0", name="qty_positive"),
         CheckConstraint("slippage_bps >= 0", name="slippage_not_negative"),
         not_nan("qty", "fill_price", "fee"),

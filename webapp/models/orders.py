@@ -7,9 +7,8 @@ from decimal import Decimal
 from sqlalchemy import CheckConstraint, ForeignKey, Index, func
 from sqlalchemy.orm import Mapped, mapped_column
 
+from webapp.domain.orders import OrderStatus, Side
 from webapp.models.base import Base, not_nan, one_of
-
-STATUSES = ("proposed", "approved", "rejected", "executed", "canceled")
 
 
 class Order(Base):
@@ -17,8 +16,8 @@ class Order(Base):
 
     __tablename__ = "orders"
     __table_args__ = (
-        one_of("side", "buy", "sell"),
-        one_of("status", *STATUSES),
+        one_of("side", *Side),
+        one_of("status", *OrderStatus),
         CheckConstraint("qty > 0", name="qty_positive"),
         not_nan("qty", "limit_price"),
     )
@@ -47,7 +46,7 @@ class OrderTransition(Base):
     """One step of an order from state to state: who and why. Append-only, chained."""
 
     __tablename__ = "order_transitions"
-    __table_args__ = (one_of("from_status", *STATUSES), one_of("to_status", *STATUSES))
+    __table_args__ = (one_of("from_status", *OrderStatus), one_of("to_status", *OrderStatus))
 
     transition_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
     order_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("orders.order_id"))

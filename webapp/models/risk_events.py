@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import ForeignKey, Index, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from webapp.domain.records import RISK_ACTIONS
 from webapp.models.base import Base, one_of
 
 
@@ -14,7 +15,7 @@ class RiskEvent(Base):
     """One thing the gate said about one order. Append-only, chained."""
 
     __tablename__ = "risk_events"
-    __table_args__ = (one_of("action", "blocked", "allowed", "warned"),)
+    __table_args__ = (one_of("action", *RISK_ACTIONS),)
 
     risk_event_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
     order_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("orders.order_id"))

@@ -8,6 +8,8 @@ from typing import Any
 from sqlalchemy import CheckConstraint, Index, Integer, Numeric, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from webapp.domain.orders import Side
+from webapp.domain.records import OUTCOMES
 from webapp.models.base import Base, one_of
 
 
@@ -16,7 +18,7 @@ class Signal(Base):
 
     __tablename__ = "signals"
     __table_args__ = (
-        one_of("side", "buy", "sell"),
+        one_of("side", *Side),
         CheckConstraint("confidence >= 0 AND confidence <= 1", name="confidence_range"),
     )
 
@@ -38,7 +40,7 @@ class Cycle(Base):
     """One run of the trade cycle, whatever came of it: also the ones that decided nothing leave a row."""
 
     __tablename__ = "cycles"
-    __table_args__ = (one_of("outcome", "executed", "resting", "no_signal", "blocked"),)
+    __table_args__ = (one_of("outcome", *OUTCOMES),)
 
     cycle_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
     symbol: Mapped[str]

@@ -7,6 +7,7 @@ from typing import Any
 from flask import Blueprint, Response, current_app, flash, make_response, render_template, request
 
 from webapp.domain.errors import BadInput, Conflict, Unconfirmed
+from webapp.domain.reasons import cut_reason
 from webapp.extensions import db
 from webapp.pages.desk import switch_state
 from webapp.pages.lists import ListPage, context_of, install_twins
@@ -58,7 +59,7 @@ def state() -> Response:
 @role("operator")
 def halt() -> Any:
     """Stop trading in one step. Nothing about the reason may keep the desk from halting: it is cut, never refused."""
-    reason = request.form.get("reason", "").replace("\x00", "").strip()[: kill_switch.LONGEST_REASON]
+    reason = cut_reason(request.form.get("reason", ""))
     try:
         receipt = kill_switch.halt(db.engine, reason, by=current_actor())
     except Unconfirmed:

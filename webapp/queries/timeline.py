@@ -33,6 +33,8 @@ from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeEngine
 
 from webapp.domain.orders import OrderStatus, Side
+from webapp.domain.records import OUTCOMES, RISK_ACTIONS
+from webapp.domain.risk import EVENT_RULES, RULE_CODES
 from webapp.models import (
     Cycle,
     DevnetSmokeRun,
@@ -49,31 +51,7 @@ from webapp.models import (
 
 SIDES = tuple(side.value for side in Side)
 ORDER_STATUSES = tuple(status.value for status in OrderStatus)
-RISK_ACTIONS = ("blocked", "allowed", "warned")
 SMOKE_STATUSES = ("passed", "failed")
-OUTCOMES = ("executed", "resting", "no_signal", "blocked")
-RULE_CODES = (
-    "KILL_SWITCH_ACTIVE",
-    "STALE_MARKET_DATA",
-    "MAX_ORDER_NOTIONAL",
-    "MAX_POSITION_NOTIONAL",
-    "MAX_GROSS_EXPOSURE",
-    "MAX_OPEN_POSITIONS",
-    "MAX_LOSS_PER_TRADE",
-    "MAX_DAILY_LOSS",
-    "MAX_DRAWDOWN",
-    "COOLDOWN_SECONDS",
-    "MAX_TRADES_PER_HOUR",
-    "MAX_TRADES_PER_DAY",
-    "MIN_CONFIDENCE",
-    "MIN_PRICE_MOVE_5M",
-    "PRICE_COLLAR",
-    "INSUFFICIENT_CASH",
-    "SHORT_NOT_ALLOWED",
-)
-RULES = (*RULE_CODES, "ALL_RULES", "PRICE_ANOMALY")
-"""What a risk event's `rule` may be: also that every rule let an order pass, and that the price had just jumped."""
-
 ANY: tuple[str, ...] = ()
 EXPORT_CHUNK = 1000
 
@@ -170,7 +148,7 @@ LISTINGS: Mapping[str, Listing] = {
             _table(RiskEvent),
             "created_at",
             "risk_event_id",
-            {"symbol": ANY, "rule": RULES, "action": RISK_ACTIONS, "cycle_id": ANY, **_SPAN},
+            {"symbol": ANY, "rule": EVENT_RULES, "action": RISK_ACTIONS, "cycle_id": ANY, **_SPAN},
             borrowed=("symbol", "cycle_id"),
         ),
         Listing("kill_switch_events", _table(KillSwitchEvent), "created_at", "event_id", _SPAN),

@@ -21,12 +21,11 @@ from sqlalchemy.orm import Session
 from sqlalchemy.sql.elements import ColumnElement
 
 from webapp.domain.errors import BadInput, Conflict, NotFound
+from webapp.domain.people import ROLES, SCOPES
 from webapp.models import ApiToken, User
 from webapp.services import passwords
 from webapp.services.transaction import transaction
 
-ROLES = ("viewer", "operator", "admin")
-SCOPES = ("read", "trade", "halt", "admin")
 TOUCH_SECONDS = 60
 """`last_used_at` is as exact as this, so that reading does not become writing."""
 

@@ -19,13 +19,13 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
-from webapp.domain.errors import BadInput, Conflict, Unconfirmed
+from webapp.domain.errors import Conflict, Unconfirmed
 from webapp.domain.ids import TimeOrderedIds
+from webapp.domain.reasons import check_reason
 from webapp.models.locks import GATE
 
 PATIENCE_MS = 250
 """How long a halt waits for the trades inside the gate before it ends their connections."""
-LONGEST_REASON = 500
 SECOND_PERSON_WITHIN = timedelta(minutes=15)
 
 _HOLDERS = """
@@ -152,18 +152,6 @@ def release(
             return _release(connection, _Wish(text_reason or "", by, people, keep_peak), now, seed)
     except SQLAlchemyError as error:
         raise Unconfirmed("the release was not confirmed; look at the switch before anything else") from error
-
-
-def check_reason(reason: str | None, *, required: bool) -> str | None:
-    """A reason as it is stored. Raises :class:`BadInput` when it is too long, holds NUL, or is missing but required."""
-    cleaned = (reason or "").strip()
-    if "\x00" in cleaned:
-        raise BadInput("reason", "must not contain NUL")
-    if len(cleaned) > LONGEST_REASON:
-        raise BadInput("reason", f"must not be longer than {LONGEST_REASON} characters")
-    if required and not cleaned:
-        raise BadInput("reason", "must be given")
-    return cleaned or None
 
 
 def _halt(

@@ -33,7 +33,7 @@ def act_on(session: Session, breaches: Sequence[Breach], now: datetime | None = 
     """Halt for the first breach; None when there is none. To be called after the transaction that found it."""
     if not breaches:
         return None
-    return kill_switch.halt(session.get_bind(), f"{breaches[0].rule}: {breaches[0].reason}", ACTOR, now)
+    return kill_switch.halt(session.get_bind(), breaches[0].as_reason, ACTOR, now)
 
 
 def watch(session: Session, symbols: Sequence[str], now: datetime | None = None) -> HaltReceipt | None:

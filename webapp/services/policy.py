@@ -13,8 +13,8 @@ from webapp.domain.errors import InvalidPolicy, NotFound
 from webapp.domain.ids import TimeOrderedIds
 from webapp.domain.money import ZERO
 from webapp.domain.policy import Policy
+from webapp.domain.reasons import check_reason
 from webapp.models import Account, Fill, PolicyVersion, PortfolioSnapshot
-from webapp.services.kill_switch import check_reason
 from webapp.services.transaction import database_now, enter_gate, transaction
 
 

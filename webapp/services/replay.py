@@ -248,8 +248,7 @@ def _halt(session: Session, run: _Run, changes: Changes) -> None:
     """Halt in market time through the same door as everybody; the desk is loaded anew after it."""
     breach = changes.breaches[0]
     run.report.halted = breach.reason
-    reason = f"{breach.rule}: {breach.reason}"[: kill_switch.LONGEST_REASON]
-    kill_switch.halt(session.get_bind(), reason, monitors.ACTOR, run.now, run.plan.seed + b"|halt")
+    kill_switch.halt(session.get_bind(), breach.as_reason, monitors.ACTOR, run.now, run.plan.seed + b"|halt")
     run.desk = None
 
 

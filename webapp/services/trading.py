@@ -15,6 +15,7 @@ from webapp.domain.cycle import CycleOutcome, Trigger
 from webapp.domain.desk import Desk
 from webapp.domain.errors import NotFound
 from webapp.domain.orders import OrderStatus, Proposal, check_transition
+from webapp.domain.reasons import check_reason
 from webapp.domain.records import Changes, TransitionRow
 from webapp.domain.risk import Judgement
 from webapp.domain.strategies import Strategy
@@ -161,8 +162,9 @@ def cancel(
 ) -> dict[str, Any]:
     """Cancel a resting order; allowed while halted too. Its columns once canceled.
 
-    Raises :class:`NotFound`, or :class:`Conflict` when it no longer rests.
+    Raises :class:`NotFound`, :class:`Conflict` when it no longer rests, :class:`BadInput` for an overlong reason.
     """
+    why = check_reason(reason, required=False) or "canceled on request"
     with transaction(session):
         enter_gate(session)
         desk, at = desk_state.load(session, [], by, now)
@@ -170,7 +172,7 @@ def cancel(
         if order is None:
             raise NotFound("there is no such order", order_id=str(order_id))
         check_transition(OrderStatus(order["status"]), OrderStatus.CANCELED)
-        _store_cancel(session, desk, order_id, reason or "canceled on request", at)
+        _store_cancel(session, desk, order_id, why, at)
     return {**order, "status": OrderStatus.CANCELED}
 
 

@@ -10,9 +10,9 @@ from flask.sessions import SecureCookieSessionInterface
 from flask_login import UserMixin, current_user
 from werkzeug.wrappers import Response as AnyResponse
 
+from webapp.domain.people import ROLES
 from webapp.web.htmx import wants_fragment
 
-ROLES: Final = ("viewer", "operator", "admin")
 PUBLIC_PATHS: Final = ("/login", "/logout", "/healthz", "/readyz", "/metrics")
 PUBLIC_PREFIXES: Final = ("/static/", "/v1/")
 

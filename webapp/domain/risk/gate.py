@@ -6,14 +6,17 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from webapp.domain.anomaly import PRICE_ANOMALY
 from webapp.domain.ids import TimeOrderedIds
 from webapp.domain.records import RiskEventRow
 from webapp.domain.risk.context import RiskContext
-from webapp.domain.risk.rules import ENTRY_RULES, RULES
+from webapp.domain.risk.rules import ENTRY_RULES, RULE_CODES, RULES
 from webapp.domain.risk.verdict import Verdict
 
 ALL_RULES = "ALL_RULES"
 """The rule of an ``allowed`` event: the order passed every one."""
+EVENT_RULES = (*RULE_CODES, ALL_RULES, PRICE_ANOMALY)
+"""What the rule of a risk event may be; the last warns that the price had just jumped."""
 
 
 @dataclass(frozen=True)

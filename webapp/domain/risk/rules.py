@@ -248,6 +248,9 @@ RULES: tuple[Rule, ...] = tuple(
     )
 )
 
+RULE_CODES = tuple(rule.__name__.upper() for rule in RULES)
+"""The rules' stable codes: each is called as its function is."""
+
 ENTRY_RULES = frozenset(
     {
         "MAX_POSITION_NOTIONAL",

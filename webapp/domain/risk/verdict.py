@@ -6,6 +6,7 @@ from decimal import ROUND_DOWN, Decimal
 from typing import Any
 
 from webapp.domain.money import CONTEXT, UNIT, plain
+from webapp.domain.wire import timestamp
 
 WARN_FROM = Decimal("0.8")
 
@@ -61,7 +62,7 @@ class Verdict:
             "usage": _text(self.usage),
             "binding": binding,
             "sentence": self.sentence,
-            "retry_at": None if self.retry_at is None else self.retry_at.isoformat().replace("+00:00", "Z"),
+            "retry_at": None if self.retry_at is None else timestamp(self.retry_at),
         }
 
 
