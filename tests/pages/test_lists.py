@@ -56,7 +56,7 @@ def test_list_shows_every_column_of_its_table_with_exact_values(visit, one_of_ea
 def test_empty_list_says_why_and_what_to_do(visit, name):
     page = visit(LISTS[name])
 
-    assert page.dom.all("table", data_table=name) == []
+    assert page.table(name) == []
     (empty,) = page.dom.all("div", class_="empty")
     assert len(empty.text) > 40
 
@@ -65,6 +65,7 @@ def test_empty_list_says_why_and_what_to_do(visit, name):
 def test_filters_that_match_nothing_say_so_and_offer_a_way_back(visit, one_of_each, name):
     page = visit(f"{LISTS[name]}?to=2001-01-01T00:00:00Z")
 
+    assert page.table(name) == []
     (empty,) = page.dom.all("div", class_="empty")
     assert LISTS[name] in [link["href"] for link in empty.all("a")]
     assert page.form("filters").one("input", name="to")["value"] == "2001-01-01T00:00:00Z"

@@ -29,7 +29,7 @@ def test_market_without_a_quote_says_where_quotes_come_from(visit):
     page = visit("/market/", title="Market")
 
     assert "No quotes yet" in page.text
-    assert page.dom.all("table") == []
+    assert page.table("ticks") == []
 
 
 def test_newest_quote_of_each_symbol_with_every_column_and_its_freshness(visit, quotes, session):

@@ -59,6 +59,7 @@ def test_limit_fill_says_it_filled_at_its_limit(visit, trader):
 
     assert "Resting: it fills at 98.0000 or better" in resting.text
     assert "Nothing has filled." in resting.text
+    assert resting.table("fills") == []
     assert "the order's own limit = 98 USDC" in filled.dom.one(class_="fill-sums").text
 
 
