@@ -91,7 +91,6 @@ def create_position_costs() -> None:
         sa.Column("cost", sa.Numeric(60, 24), nullable=False),
         exact("net_paid"),
         exact("fees"),
-        time("opened_at", nullable=True),
         time("last_fill_at", nullable=True),
         sa.PrimaryKeyConstraint("symbol", name="pk_position_costs"),
     )

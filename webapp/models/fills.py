@@ -67,3 +67,6 @@ class FillReceipt(Base):
     cash_after: Mapped[Decimal]
     nav_before: Mapped[Decimal | None]
     nav_after: Mapped[Decimal | None]
+
+
+Index("ix_fill_receipts_tick_id", FillReceipt.tick_id)

@@ -40,6 +40,13 @@ Index("ix_orders_status_created_at", Order.status, Order.created_at.desc())
 Index("ix_orders_created_at_order_id", Order.created_at.desc(), Order.order_id.desc())
 Index("ix_orders_signal_id", Order.signal_id)
 Index("ix_orders_resting_symbol", Order.symbol, postgresql_where=Order.status == "approved")
+Index(
+    "ix_orders_risk_reason_created_at",
+    Order.risk_reason,
+    Order.created_at.desc(),
+    Order.order_id.desc(),
+    postgresql_where=Order.risk_reason.is_not(None),
+)
 
 
 class OrderTransition(Base):
@@ -58,3 +65,8 @@ class OrderTransition(Base):
 
 
 Index("ix_order_transitions_order_id_created_at", OrderTransition.order_id, OrderTransition.created_at)
+Index(
+    "ix_order_transitions_canceled_at",
+    OrderTransition.created_at,
+    postgresql_where=OrderTransition.to_status == "canceled",
+)

@@ -33,5 +33,4 @@ class PositionCost(Base):
     cost: Mapped[Decimal] = mapped_column(Numeric(60, 24))
     net_paid: Mapped[Decimal] = mapped_column(Numeric(38, 16))
     fees: Mapped[Decimal] = mapped_column(Numeric(38, 16))
-    opened_at: Mapped[datetime | None]
     last_fill_at: Mapped[datetime | None]

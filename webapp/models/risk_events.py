@@ -28,3 +28,7 @@ class RiskEvent(Base):
 Index("ix_risk_events_order_id_created_at", RiskEvent.order_id, RiskEvent.created_at.desc())
 Index("ix_risk_events_created_at", RiskEvent.created_at.desc())
 Index("ix_risk_events_created_at_risk_event_id", RiskEvent.created_at.desc(), RiskEvent.risk_event_id.desc())
+for column in (RiskEvent.rule, RiskEvent.action):
+    Index(
+        f"ix_risk_events_{column.key}_created_at", column, RiskEvent.created_at.desc(), RiskEvent.risk_event_id.desc()
+    )

@@ -1,7 +1,7 @@
 """What a halt would stop, and what it did: the figures before and after the kill switch is thrown."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -23,8 +23,6 @@ from webapp.models import (
 
 MOST_COUNTED = 1000
 """Attempts refused are counted up to this; beyond it, more of them changes nothing for the reader."""
-LONGEST_REST = timedelta(days=30)
-"""No order may rest for longer (the policy's greatest lifetime), so none canceled by a halt is older."""
 
 
 @dataclass(frozen=True)
@@ -96,8 +94,6 @@ def _canceled(at: datetime) -> ScalarSelect[int]:
     return (
         select(func.count())
         .select_from(OrderTransition)
-        .join(Order, Order.order_id == OrderTransition.order_id)
-        .where(Order.status == "canceled", Order.created_at > at - LONGEST_REST, Order.created_at <= at)
         .where(OrderTransition.to_status == "canceled", OrderTransition.created_at == at)
         .scalar_subquery()
     )
