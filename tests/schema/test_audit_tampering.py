@@ -7,10 +7,11 @@ from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
 from tests import builders
-from tests.schema.audited import KEYS, seq_of, tamper
+from tests.schema.audited import KEYS, after, chained, columns, seq_of, tamper, two_more_each
 from webapp.services import audit
 from webapp.services.audit import GENESIS_HASH, Head
 
+every_table = pytest.mark.parametrize("table", KEYS)
 EDITS = {
     "fills": ["qty = qty + 0.00000001", "side = 'sell'", "filled_at = filled_at + interval '1 microsecond'"],
     "risk_events": ["rule = rule || ' '", 'details = details || \'{"value": "1.51"}\'', "action = 'blocked'"],
@@ -32,51 +33,59 @@ def test_edited_row_is_found_at_that_row(engine: Engine, session: Session, table
     assert bad.seq == seq_of(engine, row_id)
 
 
-def test_deleted_row_is_found(engine: Engine, session: Session, story: list[UUID]) -> None:
-    tamper(engine, f"DELETE FROM fills WHERE fill_id = '{story[2]}'")
-    bad = audit.verify(session).first_bad
-    assert bad is not None
-    assert (bad.row_id, bad.what) == (story[2], "the row is gone")
+@pytest.fixture
+def rows(session: Session, engine: Engine, story: list[UUID], table: str) -> list[UUID]:
+    """At least three rows of the table, among rows of every other one; their ids in the order of the chain."""
+    two_more_each(session)
+    return chained(engine, table)
 
 
-def test_row_deleted_with_its_link_is_found(engine: Engine, session: Session, story: list[UUID]) -> None:
-    seq = seq_of(engine, story[2])
+@every_table
+def test_deleted_row_is_found(engine: Engine, session: Session, table: str, rows: list[UUID]) -> None:
+    seq = seq_of(engine, rows[1])
+    tamper(engine, f"DELETE FROM {table} WHERE {KEYS[table]} = '{rows[1]}'")
+    assert audit.verify(session).first_bad == audit.Fault(table, rows[1], seq, "the row is gone")
+
+
+@every_table
+def test_row_deleted_with_its_link_is_found(engine: Engine, session: Session, table: str, rows: list[UUID]) -> None:
+    seq, source, follower = after(engine, rows[1])
     tamper(
         engine,
-        f"DELETE FROM fills WHERE fill_id = '{story[2]}'",
-        f"DELETE FROM audit_chain WHERE row_id = '{story[2]}'",
+        f"DELETE FROM {table} WHERE {KEYS[table]} = '{rows[1]}'",
+        f"DELETE FROM audit_chain WHERE row_id = '{rows[1]}'",
     )
-    bad = audit.verify(session).first_bad
-    assert bad is not None
-    assert (bad.seq, bad.row_id, bad.what) == (seq + 1, story[3], "the link before it is missing")
+    assert audit.verify(session).first_bad == audit.Fault(source, follower, seq, "the link before it is missing")
 
 
+@every_table
 def test_row_deleted_with_its_link_and_the_gap_closed_is_found(
-    engine: Engine, session: Session, story: list[UUID]
+    engine: Engine, session: Session, table: str, rows: list[UUID]
 ) -> None:
-    seq = seq_of(engine, story[2])
+    seq, source, follower = after(engine, rows[1])
     tamper(
         engine,
-        f"DELETE FROM fills WHERE fill_id = '{story[2]}'",
-        f"DELETE FROM audit_chain WHERE row_id = '{story[2]}'",
-        f"UPDATE audit_chain SET seq = seq + 1000 WHERE seq > {seq}",
+        f"DELETE FROM {table} WHERE {KEYS[table]} = '{rows[1]}'",
+        f"DELETE FROM audit_chain WHERE row_id = '{rows[1]}'",
+        f"UPDATE audit_chain SET seq = seq + 1000 WHERE seq >= {seq}",
         "UPDATE audit_chain SET seq = seq - 1001 WHERE seq > 1000",
         "UPDATE audit_head SET seq = seq - 1",
     )
-    bad = audit.verify(session).first_bad
-    assert bad is not None
-    assert (bad.seq, bad.row_id, bad.what) == (seq, story[3], "it is not bound to the link before it")
+    what = "it is not bound to the link before it"
+    assert audit.verify(session).first_bad == audit.Fault(source, follower, seq - 1, what)
 
 
-def test_two_swapped_rows_are_found(engine: Engine, session: Session, story: list[UUID]) -> None:
-    one, other = story[1], story[4]
+@every_table
+def test_two_swapped_rows_are_found(engine: Engine, session: Session, table: str, rows: list[UUID]) -> None:
+    one, other = rows[-2:]
+    names, key = ", ".join(columns(engine, table)), KEYS[table]
     tamper(
         engine,
-        f"""UPDATE fills SET qty = CASE fill_id WHEN '{one}' THEN 5 ELSE 2 END WHERE fill_id IN ('{one}', '{other}')""",
+        f"""UPDATE {table} t SET ({names}) = (SELECT {names} FROM {table} o WHERE o.{key} <> t.{key}
+        AND o.{key} IN ('{one}', '{other}')) WHERE {key} IN ('{one}', '{other}')""",
     )
-    bad = audit.verify(session).first_bad
-    assert bad is not None
-    assert (bad.seq, bad.row_id) == (seq_of(engine, one), one)
+    what = "the row is not what was recorded"
+    assert audit.verify(session).first_bad == audit.Fault(table, one, seq_of(engine, one), what)
 
 
 def test_two_links_that_changed_places_are_found(engine: Engine, session: Session, story: list[UUID]) -> None:
@@ -92,15 +101,20 @@ def test_two_links_that_changed_places_are_found(engine: Engine, session: Sessio
     assert (bad.seq, bad.row_id) == (one, story[4])
 
 
-def test_row_inserted_outside_the_chain_is_found(engine: Engine, session: Session, story: list[UUID]) -> None:
-    stranger = uuid4()
+@every_table
+def test_row_inserted_outside_the_chain_is_found(
+    engine: Engine, session: Session, table: str, rows: list[UUID]
+) -> None:
+    stranger, key = uuid4(), KEYS[table]
+    names = ", ".join(columns(engine, table))
+    version = (", version", ", version + 1000") if table == "policies" else ("", "")
     tamper(
         engine,
-        f"""INSERT INTO fills SELECT '{stranger}', order_id, symbol, side, qty, fill_price, fee, slippage_bps,
-        filled_at FROM fills WHERE fill_id = '{story[0]}'""",
+        f"""INSERT INTO {table} ({key}, {names}{version[0]}) SELECT '{stranger}', {names}{version[1]}
+        FROM {table} WHERE {key} = '{rows[1]}'""",
     )
     report = audit.verify(session)
-    assert report.first_bad == audit.Fault("fills", stranger, None, "the row is not in the chain")
+    assert report.first_bad == audit.Fault(table, stranger, None, "the row is not in the chain")
 
 
 def test_row_chained_twice_is_found(engine: Engine, session: Session, story: list[UUID]) -> None:
@@ -129,32 +143,39 @@ def test_edited_link_is_found(engine: Engine, session: Session, story: list[UUID
     assert (bad.seq, bad.row_id) == (seq_of(engine, story[3]), story[3])
 
 
-def cut(engine: Engine, story: list[UUID], *more: str) -> None:
-    """Cut the tail: the last fill and all that came after it, from the tables and from the chain."""
-    seq = seq_of(engine, story[5])
-    rows = [
-        f"DELETE FROM {table} t USING audit_chain c WHERE c.row_id = t.{key} AND c.seq >= {seq}"
-        for table, key in KEYS.items()
+MOVE_HEAD = "UPDATE audit_head SET (seq, hash) = (SELECT seq, row_hash FROM audit_chain ORDER BY seq DESC LIMIT 1)"
+
+
+def cut(engine: Engine, first: UUID, *more: str) -> None:
+    """Cut the tail: that row and all that came after it, from the tables and from the chain."""
+    seq = seq_of(engine, first)
+    with engine.connect() as connection:
+        lost = connection.execute(text("SELECT DISTINCT source FROM audit_chain WHERE seq >= :seq"), {"seq": seq})
+        tables = list(lost.scalars())
+    deletions = [
+        f"DELETE FROM {table} t USING audit_chain c WHERE c.row_id = t.{KEYS[table]} AND c.seq >= {seq}"
+        for table in tables
     ]
-    tamper(engine, *rows, f"DELETE FROM audit_chain WHERE seq >= {seq}", *more)
+    tamper(engine, *deletions, f"DELETE FROM audit_chain WHERE seq >= {seq}", *more)
 
 
-def test_cut_tail_is_found_by_the_head(engine: Engine, session: Session, story: list[UUID]) -> None:
+@every_table
+def test_cut_tail_is_found_by_the_head(engine: Engine, session: Session, table: str, rows: list[UUID]) -> None:
     before = audit.head(session)
     assert before is not None
-    cut(engine, story)
+    cut(engine, rows[-1])
     bad = audit.verify(session).first_bad
     assert bad is not None
     assert (bad.source, bad.seq) == ("audit_head", before.seq)
 
 
+@every_table
 def test_cut_tail_with_the_head_moved_is_found_by_the_anchor_only(
-    engine: Engine, session: Session, story: list[UUID]
+    engine: Engine, session: Session, table: str, rows: list[UUID]
 ) -> None:
     anchor = audit.head(session)
     assert anchor is not None
-    last = "(SELECT seq, row_hash FROM audit_chain ORDER BY seq DESC LIMIT 1)"
-    cut(engine, story, f"UPDATE audit_head SET (seq, hash) = {last}")
+    cut(engine, rows[-1], MOVE_HEAD)
     assert audit.verify(session).ok
     bad = audit.verify(session, anchor).first_bad
     assert bad is not None
@@ -166,11 +187,7 @@ def test_chain_rewritten_after_a_cut_is_found_by_the_anchor(
 ) -> None:
     anchor = audit.head(session)
     assert anchor is not None
-    cut(
-        engine,
-        story,
-        "UPDATE audit_head SET (seq, hash) = (SELECT seq, row_hash FROM audit_chain ORDER BY seq DESC LIMIT 1)",
-    )
+    cut(engine, story[5], MOVE_HEAD)
     order_id = builders.order(session)
     for _ in range(10):
         builders.fill(session, order_id)
