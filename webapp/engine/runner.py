@@ -56,14 +56,18 @@ class Runner:
     def _on_one_connection(self) -> None:
         """Lead on a connection of its own: the lock and everything the leader writes live and die with it."""
         with self.engine.connect() as connection, Session(bind=connection) as session:
-            lease = leadership.take(session, f"{socket.gethostname()}:{os.getpid()}")
-            if lease is None:
-                return
-            log.info("engine_leads", epoch=lease.epoch)
-            self.leading.set()
-            self._lead(session, lease)
-            heartbeats.stop(session, "engine")
-            leadership.give_up(session)
+            try:
+                lease = leadership.take(session, f"{socket.gethostname()}:{os.getpid()}")
+                if lease is None:
+                    return
+                log.info("engine_leads", epoch=lease.epoch)
+                self.leading.set()
+                self._lead(session, lease)
+                heartbeats.stop(session, "engine")
+                leadership.give_up(session)
+            except BaseException:
+                connection.invalidate()  # back in the pool it would keep the lock, and nobody could lead
+                raise
 
     def _lead(self, session: Session, lease: Lease) -> None:
         pulse = Every(1.0)
