@@ -6,7 +6,7 @@ FLASK := $(BIN)/flask --app wsgi
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check web engine bench lock format vendor
+.PHONY: help demo test soak check web engine bench lock format vendor
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,6 +16,9 @@ demo: .venv/.installed ## a paper desk with history, trading on its own: web, en
 
 test: .venv/.installed-dev ## everything the tests need, then all of them, browser tests included
 	@exec $(BIN)/python -m pytest -n 2
+
+soak: .venv/.installed-dev ## the long attacks (about an hour), and the figures they measure
+	@exec $(BIN)/python -m pytest -m soak -s -q
 
 check: .venv/.installed-dev ## what CI runs: formatting, lint, types, templates, tests
 	$(BIN)/ruff format --check .

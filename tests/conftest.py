@@ -33,7 +33,7 @@ from webapp.services import access
 
 NO_CHROMIUM = """\
 The browser tests need Chromium and found none. Install it (Debian: apt install chromium; anywhere:
-.venv/bin/playwright install --with-deps chromium), or leave these tests out: pytest -m 'not browser'"""
+.venv/bin/playwright install --with-deps chromium), or leave these tests out: pytest -m 'not browser and not soak'"""
 TEMPLATE_LOCK = 5_093_001
 """An advisory lock of the test server, so that parallel workers make the template once."""
 

@@ -1,0 +1,232 @@
+"""Figure F1: kill -9 of the real engine and the real web server at random instants of their work."""
+
+import itertools
+import random
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import pytest
+from sqlalchemy import URL, Engine
+from sqlalchemy.orm import Session
+
+from tests.attack import desk
+from tests.attack.processes import SYMBOLS, Program, Web, engine_program, kept_from_surviving, web_program
+from tests.services.desks import limits, one, rows
+from tests.support import eventually
+from webapp.domain.market import Tick
+from webapp.feeds.simulated import SimulatedFeed
+from webapp.services import access, kill_switch, market
+
+SLOW = 90
+SEED = 20
+WILD = {
+    "min_confidence": "0",
+    "cooldown_seconds": 0,
+    "stale_after_seconds": 86_400,
+    "auto_halt_stale_seconds": 86_400,
+    "anomaly_halt_pct": "1000",
+    "max_trades_per_hour": 1_000_000,
+    "max_trades_per_day": 1_000_000,
+    "max_drawdown": "1000000",
+    "max_daily_loss": "1000000",
+    "max_loss_per_trade": "1000000",
+    "max_open_positions": 100,
+}
+Start = Callable[[Program], Program]
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    with kept_from_surviving() as starting:
+        yield starting
+
+
+def told(numbers: list[float]) -> str:
+    return f"{statistics.median(numbers):.1f} s (p50), {max(numbers):.1f} s (max)"
+
+
+# --- the engine -----------------------------------------------------------------------------------------------------
+@pytest.fixture
+def moving_market(session: Session) -> None:
+    """Limits that let everything through, and a past for the strategies to look at."""
+    limits(session, **WILD)
+    now = datetime.now(UTC)
+    past = list(SimulatedFeed(SYMBOLS.split(",")).history(now - timedelta(seconds=720), now, 5))
+    market.accept(session, past, "engine")
+
+
+def work(session: Session) -> int:
+    return int(one(session, "SELECT count(*) FROM cycles"))
+
+
+def kill_engine(session: Session, engine: Engine, program: Program, chance: random.Random) -> float:
+    """Let it work for a moment, kill it, start it again; how long until it worked again."""
+    halts = chance.random() < 0.5
+    seen = work(session)
+    assert eventually(lambda: work(session) > seen, SLOW), program.said[-2000:]
+    time.sleep(chance.uniform(0, 1.2))
+    if halts:
+        kill_switch.halt(engine, "a drill", "user:ada")
+    program.kill()
+    at_death = desk.state(session)
+    desk.check_sound(session)
+    began = time.monotonic()
+    program.start()
+    seen = work(session)
+    assert eventually(lambda: work(session) > seen, SLOW), program.said[-2000:]
+    took = time.monotonic() - began
+    if halts:
+        assert kill_switch.state(session).enabled, "the halt was lost"
+        session.rollback()
+        assert one(session, "SELECT count(*) FROM fills") == at_death["fills"], "a fill while halted"
+        kill_switch.release(engine, "go on", "user:ada")
+    return took
+
+
+def check_engine_work(session: Session) -> None:
+    desk.check_sound(session)
+    kept = rows(session, "SELECT DISTINCT actor, trigger_source FROM cycles")
+    assert kept == [{"actor": "engine", "trigger_source": "schedule"}]
+    twice = "SELECT order_id FROM cycles WHERE order_id IS NOT NULL GROUP BY order_id HAVING count(*) > 1"
+    assert rows(session, twice) == []
+    lost = """SELECT o.order_id FROM orders o
+              WHERE NOT EXISTS (SELECT FROM cycles c WHERE c.order_id = o.order_id)
+                 OR NOT EXISTS (SELECT FROM order_transitions t WHERE t.order_id = o.order_id)"""
+    assert rows(session, lost) == [], "half a cycle"
+
+
+@pytest.mark.usefixtures("moving_market")
+def test_killed_engine_leaves_sound_books_and_its_successor_goes_on(
+    session: Session, engine: Engine, database_url: URL, tmp_path: Path, start: Start
+) -> None:
+    chance = random.Random(SEED)
+    program = start(engine_program(database_url, tmp_path / "engine"))
+    for _ in range(3):
+        kill_engine(session, engine, program, chance)
+    check_engine_work(session)
+    assert one(session, "SELECT epoch FROM engine_lease") == 4
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(7200)
+@pytest.mark.usefixtures("moving_market")
+def test_engine_killed_many_times(
+    session: Session, engine: Engine, database_url: URL, tmp_path: Path, start: Start
+) -> None:
+    chance = random.Random(SEED)
+    program = start(engine_program(database_url, tmp_path / "engine"))
+    took = [kill_engine(session, engine, program, chance) for _ in range(desk.SOAK)]
+    check_engine_work(session)
+    found = desk.state(session)
+    print(
+        f"\nF1 engine killed {len(took)} times, {found['cycles']} cycles, {found['fills']} fills: "
+        f"books and audit whole, 0 half cycles, halted stayed halted; at work again after {told(took)}, limit 5 s"
+    )
+
+
+# --- the web server -------------------------------------------------------------------------------------------------
+class Bot:
+    """A client that sends each request again under the same key until it is answered."""
+
+    def __init__(self, web: Web, token: str, number: int) -> None:
+        self.web, self.token, self.number = web, token, number
+        self.answers: dict[str, str] = {}
+        self.tries = 0
+
+    def trade_until(self, stop: Event) -> None:
+        for turn in itertools.count():
+            key = f"bot-{self.number}-{turn}"
+            proposal = {"side": ("buy", "sell")[turn % 2], "qty": "0.01", "confidence": "0.9"}
+            body = {"symbol": "SOL-USDC", "trigger_source": "attack", "idempotency_key": key, "proposal": proposal}
+            while (text := self.ask(body)) is None:
+                time.sleep(0.02)
+            self.answers[key] = text
+            if stop.is_set():
+                return
+
+    def ask(self, body: dict[str, Any]) -> str | None:
+        """The answer, if there was one."""
+        self.tries += 1
+        status, text = self.web.post("/trade/cycle", body, self.token)
+        assert status in (0, 202, 409, 423, 502, 503), text
+        return text if status in (202, 409, 423) else None
+
+
+def kill_web(session: Session, engine: Engine, web: Web, token: str, chance: random.Random) -> float:
+    """Kill it while bots trade, every other time right after a halt was asked for; how long until it is back."""
+    seen = work(session)
+    assert eventually(lambda: work(session) > seen + 3, SLOW), web.said[-2000:]
+    halted = 0
+    with ThreadPoolExecutor(1) as hand:
+        asked = None
+        if chance.random() < 0.5:
+            asked = hand.submit(web.post, "/kill-switch", {"enabled": True, "reason": "a drill"}, token)
+        time.sleep(chance.uniform(0, 0.15))
+        web.kill()
+        if asked is not None:
+            halted = asked.result()[0]
+    assert halted in (0, 200, 503)
+    began = time.monotonic()
+    web.start()
+    assert eventually(web.ready, SLOW), web.said[-2000:]
+    took = time.monotonic() - began
+    state = kill_switch.state(session)
+    session.rollback()
+    assert state.enabled or halted != 200, "the halt was lost"
+    if asked is not None:
+        assert web.post("/kill-switch", {"enabled": True, "reason": "a drill"}, token)[0] == 200
+        kill_switch.release(engine, "go on", "user:ada")
+    return took
+
+
+def attack_web(session: Session, engine: Engine, web: Web, times: int) -> tuple[list[float], int, int]:
+    """How long it took to be back each time, how many requests there were, and how often they were sent again."""
+    limits(session, **WILD)
+    market.accept(session, [Tick("SOL-USDC", Decimal(100), Decimal(100), datetime.now(UTC))], "test")
+    _, token = access.create_token(session, "bot", ("read", "trade", "halt"), "test")
+    assert eventually(web.ready, SLOW), web.said[-2000:]
+    chance, stop = random.Random(SEED), Event()
+    bots = [Bot(web, token, number) for number in range(4)]
+    with ThreadPoolExecutor(len(bots)) as pool:
+        busy = [pool.submit(bot.trade_until, stop) for bot in bots]
+        try:
+            took = [kill_web(session, engine, web, token, chance) for _ in range(times)]
+        finally:
+            stop.set()
+        for future in busy:
+            future.result()
+    desk.check_sound(session)
+    answers = {key: text for bot in bots for key, text in bot.answers.items()}
+    stored = {row["key"]: row["answer"] for row in rows(session, "SELECT key, answer FROM idempotency_keys")}
+    assert stored == {key: text.rstrip("\n") for key, text in answers.items()}, "not what was answered"
+    assert work(session) == len(answers), "a request had no effect, or two"
+    return took, len(answers), sum(bot.tries for bot in bots) - len(answers)
+
+
+def test_killed_web_server_answers_each_request_once_and_comes_back(
+    session: Session, engine: Engine, database_url: URL, tmp_path: Path, start: Start
+) -> None:
+    web = start(web_program(database_url, tmp_path / "web"))
+    assert isinstance(web, Web)
+    attack_web(session, engine, web, times=3)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(7200)
+def test_web_server_killed_many_times(
+    session: Session, engine: Engine, database_url: URL, tmp_path: Path, start: Start
+) -> None:
+    web = start(web_program(database_url, tmp_path / "web"))
+    assert isinstance(web, Web)
+    took, requests, again = attack_web(session, engine, web, times=desk.SOAK)
+    print(
+        f"\nF1 web server killed {len(took)} times, {requests} requests, sent again {again} times: exactly one effect "
+        f"each, books and audit whole, halted stayed halted; back after {told(took)}, limit 5 s"
+    )
