@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
 from tests.conftest import _database
-from tests.services.desks import BTC, CALM, after, counts, cycle, grown, limits, one, quote, rows, take
+from tests.services.desks import BTC, CALM, SOL, after, counts, cycle, grown, limits, one, quote, rows, take
 from tests.services.replays import (
     Idle,
     Turns,
@@ -327,11 +327,12 @@ def test_quote_at_which_the_book_does_not_fit_is_refused_and_prices_nothing(sess
 
 
 def test_late_rows_of_a_replay_are_kept_flagged_and_trade_nothing(session: Session) -> None:
-    quotes = taken([quote(100, at=100), quote(90, at=40), quote(91, at=41), quote(100, at=101)])
+    late = [quote(90, at=40), quote(91, at=41)]
+    quotes = taken([quote(100, at=100), quote(50, at=200, symbol=BTC), *late, quote(100, at=201)])
     report = play(session, quotes, plan("late", Turns(), 1))
-    assert (report.taken, report.late) == (4, 2)
+    assert (report.taken, report.late) == (5, 2)
     assert one(session, "SELECT count(*) FROM late_ticks") == 2
-    assert one(session, "SELECT count(*) FROM cycles") == 2
+    assert [row["symbol"] for row in rows(session, "SELECT symbol FROM cycles ORDER BY created_at")] == [SOL, BTC, SOL]
 
 
 # --- several files, in any order ------------------------------------------------------------------------------------
@@ -372,7 +373,7 @@ def test_files_of_other_symbols_replayed_in_the_wrong_order_trade_as_of_their_ow
 @pytest.mark.usefixtures("small_chunks")
 def test_symbol_that_comes_up_late_in_a_file_goes_on_from_what_the_desk_has_of_it(session: Session) -> None:
     """Its position is flat, but it has a past: fees, profit, a last fill."""
-    limits(session, **CALM)
+    limits(session, **{**CALM, "fee_bps": "10"})
     take(session, quote(50, symbol=BTC), at=0)
     cycle(session, "buy", 2, symbol=BTC)
     cycle(session, "sell", 2, symbol=BTC)
