@@ -32,6 +32,7 @@ from webapp.embedded.use import Handle
 from webapp.services import kill_switch, market
 
 SLOW = 60
+pytestmark = pytest.mark.timeout(300)
 MANY = {**CALM, "max_trades_per_hour": 1_000_000, "max_trades_per_day": 1_000_000, "max_position_notional": "1000000"}
 MANY |= {"max_gross_exposure": "1000000", "starting_cash": "1000000"}
 

@@ -25,6 +25,7 @@ from webapp.feeds.simulated import SimulatedFeed
 from webapp.services import access, kill_switch, market
 
 SLOW = 90
+pytestmark = pytest.mark.timeout(600)
 SEED = 20
 WILD = {
     "min_confidence": "0",

@@ -20,6 +20,7 @@ from tests.services.desks import limits, one, rows
 from tests.support import eventually
 
 SLOW = 90
+pytestmark = pytest.mark.timeout(600)
 SEED = 3
 DEATH_LIMIT, FREEZE_LIMIT = 2.0, 7.0
 
