@@ -4,24 +4,19 @@ Pure: the desk is changed in memory and the rows to write are collected; a block
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
 from uuid import UUID
 
 from webapp.domain.anomaly import judge_move
 from webapp.domain.desk import Desk, RestingOrder
-from webapp.domain.execution import market_price, round_trip_cost, terms
-from webapp.domain.market import SeenTick, Tick, move_pct
+from webapp.domain.market import SeenTick
+from webapp.domain.measure import context_for
 from webapp.domain.moments import seconds
-from webapp.domain.money import BPS, CONTEXT, UNIT, ZERO, exact
-from webapp.domain.orders import OrderStatus, Proposal, Side
-from webapp.domain.policy import Policy
+from webapp.domain.orders import OrderStatus, Proposal
 from webapp.domain.records import Changes, CycleRow, OrderRow, RiskEventRow, SignalRow
-from webapp.domain.risk import Judgement, RiskContext, evaluate, risk_events
+from webapp.domain.risk import Judgement, evaluate, risk_events
 from webapp.domain.strategies import Strategy
-
-MOVE_WINDOW = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
@@ -40,11 +35,11 @@ class CycleOutcome:
 
     cycle_id: UUID
     outcome: str
+    changes: Changes
     rule: str | None = None
     reason: str | None = None
     order_id: UUID | None = None
     judgement: Judgement | None = None
-    changes: Changes = field(default_factory=Changes)
 
 
 def run(desk: Desk, trigger: Trigger, now: datetime, changes: Changes) -> CycleOutcome:
@@ -56,11 +51,12 @@ def run(desk: Desk, trigger: Trigger, now: datetime, changes: Changes) -> CycleO
     if proposal is None:
         closed = _closed(desk, seen, trigger.symbol, now)
         if closed is not None:
-            return _record(desk, trigger, cycle_id, closed, seen, None, now, changes)
+            blocked = CycleOutcome(cycle_id, "blocked", changes, *closed)
+            return _record(desk, trigger, blocked, seen, None, now)
         proposal = ask(desk, trigger, now)
         if proposal is None:
-            nothing = CycleOutcome(cycle_id, "no_signal", reason="The strategy sees no trade.", changes=changes)
-            return _record(desk, trigger, cycle_id, nothing, seen, None, now, changes)
+            nothing = CycleOutcome(cycle_id, "no_signal", changes, reason="The strategy sees no trade.")
+            return _record(desk, trigger, nothing, seen, None, now)
     return _propose(desk, trigger, proposal, cycle_id, seen, now, changes)
 
 
@@ -69,18 +65,14 @@ def judge(desk: Desk, symbol: str, proposal: Proposal, now: datetime) -> Judgeme
     return evaluate(context_for(desk, symbol, proposal, now))
 
 
-def _closed(desk: Desk, newest: SeenTick | None, symbol: str, now: datetime) -> CycleOutcome | None:
-    """The outcome of asking no strategy at all: the desk is halted, or there is nothing fresh to decide on."""
-    placeholder = UUID(int=0)
+def _closed(desk: Desk, newest: SeenTick | None, symbol: str, now: datetime) -> tuple[str, str] | None:
+    """Rule and sentence where no strategy need be asked: the desk is halted, or there is nothing fresh to decide on."""
     if desk.halted:
-        return CycleOutcome(placeholder, "blocked", "KILL_SWITCH_ACTIVE", "Trading is halted by the kill switch.")
+        return "KILL_SWITCH_ACTIVE", "Trading is halted by the kill switch."
     if newest is None:
-        return CycleOutcome(placeholder, "blocked", "STALE_MARKET_DATA", f"There is no quote of {symbol} yet.")
+        return "STALE_MARKET_DATA", f"There is no quote of {symbol} yet."
     if not desk.is_fresh(newest.tick, now):
-        age = seconds(now - newest.tick.event_at)
-        return CycleOutcome(
-            placeholder, "blocked", "STALE_MARKET_DATA", f"The newest quote of {symbol} is {age} s old."
-        )
+        return "STALE_MARKET_DATA", f"The newest quote of {symbol} is {seconds(now - newest.tick.event_at)} s old."
     return None
 
 
@@ -127,13 +119,13 @@ def _propose(
     reason = None if binding is None else binding.rule
     desk.move(order.order_id, OrderStatus.PROPOSED, order.status, reason, now, changes)
     if binding is not None:
-        outcome = CycleOutcome(cycle_id, "blocked", binding.rule, binding.sentence, order.order_id, judgement, changes)
+        outcome = CycleOutcome(cycle_id, "blocked", changes, binding.rule, binding.sentence, order.order_id, judgement)
     else:
         done = _fill(desk, order, seen, now, changes)
         outcome = CycleOutcome(
-            cycle_id, "executed" if done else "resting", None, None, order.order_id, judgement, changes
+            cycle_id, "executed" if done else "resting", changes, order_id=order.order_id, judgement=judgement
         )
-    return _record(desk, trigger, cycle_id, outcome, seen, signal.signal_id, now, changes)
+    return _record(desk, trigger, outcome, seen, signal.signal_id, now)
 
 
 def _anomaly_warning(desk: Desk, seen: SeenTick | None, order_id: UUID, now: datetime) -> Iterator[RiskEventRow]:
@@ -162,19 +154,13 @@ def _fill(desk: Desk, order: OrderRow, seen: SeenTick | None, now: datetime, cha
 
 
 def _record(
-    desk: Desk,
-    trigger: Trigger,
-    cycle_id: UUID,
-    found: CycleOutcome,
-    seen: SeenTick | None,
-    signal_id: UUID | None,
-    now: datetime,
-    changes: Changes,
+    desk: Desk, trigger: Trigger, found: CycleOutcome, seen: SeenTick | None, signal_id: UUID | None, now: datetime
 ) -> CycleOutcome:
+    """``found``, once its row is among the changes."""
     strategy = trigger.strategy.name if trigger.proposal is None and trigger.strategy is not None else None
-    changes.cycles.append(
+    found.changes.cycles.append(
         CycleRow(
-            cycle_id,
+            found.cycle_id,
             trigger.symbol,
             trigger.source,
             strategy,
@@ -188,90 +174,4 @@ def _record(
             now,
         )
     )
-    return CycleOutcome(cycle_id, found.outcome, found.rule, found.reason, found.order_id, found.judgement, changes)
-
-
-# --- what the rules look at ---
-@exact
-def context_for(desk: Desk, symbol: str, proposal: Proposal, now: datetime) -> RiskContext:
-    """Measure everything the rules look at, for one proposal at ``now``."""
-    tape, book, policy = desk.tape(symbol), desk.book, desk.policy
-    seen = desk.quote(symbol, now)
-    tick = None if seen is None else seen.tick
-    price = None if tick is None else _expected_price(proposal, tick, desk.policy)
-    base = tape.first_since(now - MOVE_WINDOW)
-    position = book.position(symbol)
-    claimed = sum(
-        (waiting.remaining for waiting in desk.resting.get(symbol, ()) if waiting.order.side is proposal.side), ZERO
-    )
-    hour, hour_frees_at = desk.activity.last_hour(now, policy.max_trades_per_hour)
-    exposure, open_count = _elsewhere(desk, symbol)
-    return RiskContext(
-        policy=policy,
-        now=now,
-        symbol=symbol,
-        proposal=proposal,
-        halted=desk.halted,
-        quote_age_seconds=None if tick is None else max(ZERO, seconds(now - tick.event_at)),
-        mid_price=None if tick is None else tick.mid_price,
-        price=price,
-        round_trip_cost=None if tick is None else round_trip_cost(proposal.qty, tick, policy),
-        fee=None if price is None else CONTEXT.quantize(proposal.qty * price * policy.fee_bps / BPS, UNIT),
-        move_5m_pct=None if tick is None else move_pct(tick.mid_price, base.mid_price if base else tick.mid_price),
-        position_qty=position.qty,
-        qty_after=position.qty + (claimed + proposal.qty) * proposal.side.sign,
-        exposure_elsewhere=exposure,
-        open_elsewhere=open_count,
-        cash_available=book.cash - _reserved_cash(desk),
-        nav=book.nav,
-        day_start_nav=desk.day_start_nav,
-        drawdown=book.drawdown,
-        last_trade_at=position.last_fill_at,
-        trades_last_hour=hour,
-        hour_frees_at=hour_frees_at,
-        trades_today=desk.activity.today(now),
-    )
-
-
-def _expected_price(proposal: Proposal, tick: Tick, policy: Policy) -> Decimal | None:
-    """What the order would fill at: the marketable price now, or its limit if it would rest."""
-    at = terms(proposal.side, proposal.limit_price, tick, policy, resting=False)
-    return at.price if at is not None else proposal.limit_price
-
-
-def _resting_price(waiting: RestingOrder, desk: Desk) -> Decimal:
-    """What a waiting order is expected to fill at, in USDC: its limit, or the market for the rest of a market order."""
-    if waiting.order.limit_price is not None:
-        return waiting.order.limit_price
-    seen = desk.tape(waiting.order.symbol).newest
-    if seen is None:
-        return desk.book.position(waiting.order.symbol).mark_price
-    return market_price(waiting.order.side, seen.tick, desk.policy.slippage_bps)
-
-
-def _reserved_cash(desk: Desk) -> Decimal:
-    """Cash that waiting buys will need, fees included."""
-    return sum(
-        (
-            waiting.remaining * _resting_price(waiting, desk) * (1 + desk.policy.fee_bps / 10_000)
-            for queue in desk.resting.values()
-            for waiting in queue
-            if waiting.order.side is Side.BUY
-        ),
-        ZERO,
-    )
-
-
-def _elsewhere(desk: Desk, symbol: str) -> tuple[Decimal, int]:
-    """Gross exposure and open positions in the other symbols, at the worst their waiting orders could make of it."""
-    exposure, count = ZERO, 0
-    for other in {position.symbol for position in desk.book.held()} | {s for s, queue in desk.resting.items() if queue}:
-        if other == symbol:
-            continue
-        value = desk.book.position(other).value
-        notional = dict.fromkeys(Side, ZERO)
-        for waiting in desk.resting.get(other, ()):
-            notional[waiting.order.side] += waiting.remaining * _resting_price(waiting, desk)
-        exposure += max(abs(value), abs(value + notional[Side.BUY]), abs(value - notional[Side.SELL]))
-        count += 1
-    return exposure, count
+    return found

@@ -137,18 +137,17 @@ class Desk:
     # --- fills ---
     def try_fill(
         self, waiting: RestingOrder, seen: SeenTick, now: datetime, changes: Changes, *, resting: bool
-    ) -> bool:
-        """Fill as much of an order as ``seen`` allows; cancel one that may no longer fill. True when it filled."""
+    ) -> None:
+        """Fill as much of an order as ``seen`` allows; cancel one that may no longer fill."""
         order, tick = waiting.order, seen.tick
         at = terms(order.side, order.limit_price, tick, self.policy, resting=resting)
         execution = at and execute(order.side, waiting.remaining, at, self.policy, self._budget(order.symbol))
         if not execution:
-            return False
-        if not self._affordable(order.symbol, execution):
+            return
+        if self._affordable(order.symbol, execution):
+            self._book_fill(waiting, execution, seen, now, changes)
+        else:
             self.cancel(waiting, "the book can no longer carry it", now, changes)
-            return False
-        self._book_fill(waiting, execution, seen, now, changes)
-        return True
 
     def _budget(self, symbol: str) -> Decimal | None:
         """What the newest quote may still fill, in USDC; None when the policy sets no bound."""

@@ -15,6 +15,7 @@ from webapp.domain.orders import Side
 from webapp.domain.positions import Position as Holding
 from webapp.models import Account, Position, PositionCost
 from webapp.services.journal import position_columns
+from webapp.services.transaction import one_moment
 
 FETCH = 20_000
 
@@ -58,14 +59,10 @@ def verify(session: Session) -> Verification:
 
     Reads one consistent state of the database, without locking anybody out.
     """
-    session.rollback()
-    session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
-    try:
+    with one_moment(session):
         folded, fills = fold(session)
         drifts = [*_positions(session, folded), *_account(session, folded), *_orders(session)]
-        return Verification(fills, len(folded), drifts)
-    finally:
-        session.rollback()
+    return Verification(fills, len(folded), drifts)
 
 
 def fold(session: Session) -> tuple[dict[str, Holding], int]:

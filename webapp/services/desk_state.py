@@ -15,17 +15,18 @@ from sqlalchemy.orm import Session
 from webapp.domain.activity import Activity, counted_from
 from webapp.domain.anomaly import judge_move
 from webapp.domain.book import Book
-from webapp.domain.cycle import MOVE_WINDOW
 from webapp.domain.desk import Desk, RestingOrder
 from webapp.domain.errors import Conflict
 from webapp.domain.ids import TimeOrderedIds
 from webapp.domain.market import FUTURE_TOLERANCE, WINDOW_CAP, SeenTick, Tick
+from webapp.domain.measure import MOVE_WINDOW
 from webapp.domain.moments import midnight
 from webapp.domain.money import ZERO
 from webapp.domain.orders import OrderStatus, Side
 from webapp.domain.policy import Policy
 from webapp.domain.positions import Position
 from webapp.domain.records import OrderRow
+from webapp.services.transaction import lock_account
 
 _ACCOUNT = """
 SELECT a.starting_cash, a.cash, a.fees_paid, a.peak_nav, p.version, p.limits,
@@ -110,7 +111,7 @@ def load(
 
 def _account(session: Session, now: datetime | None, lock: bool) -> tuple[Row[Any], datetime]:
     if lock:
-        session.execute(text("SELECT FROM account FOR UPDATE"))
+        lock_account(session)
     account = session.execute(text(_ACCOUNT.replace("SELECT", "SELECT clock_timestamp() AS clock,", 1))).one_or_none()
     if account is None:
         raise Conflict("the desk has no account or no policy; run: flask --app wsgi books rebuild")

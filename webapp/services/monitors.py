@@ -12,6 +12,7 @@ from webapp.domain.money import short
 from webapp.domain.records import Breach
 from webapp.services import desk_state, kill_switch
 from webapp.services.kill_switch import HaltReceipt
+from webapp.services.transaction import one_moment
 
 ACTOR = "risk-engine"
 
@@ -41,14 +42,12 @@ def watch(session: Session, symbols: Sequence[str], now: datetime | None = None)
 
     ``symbols`` are those the feed should quote; what is held or waits for a fill is watched too.
     """
-    session.rollback()
-    session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))  # several reads of one moment
-    desk, _ = desk_state.load(session, [], ACTOR, now, lock=False)
-    breaches = [] if desk.halted else _stale(session, symbols, desk.policy.auto_halt_stale_seconds, now)
-    drawdown = None if desk.halted else drawdown_breach(desk.book, desk.policy)
+    with one_moment(session):
+        desk, _ = desk_state.load(session, [], ACTOR, now, lock=False)
+        breaches = [] if desk.halted else _stale(session, symbols, desk.policy.auto_halt_stale_seconds, now)
+        drawdown = None if desk.halted else drawdown_breach(desk.book, desk.policy)
     if drawdown is not None:
         breaches.append(drawdown)
-    session.rollback()
     return act_on(session, breaches, now)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select, text, update
+from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
 from webapp.domain.errors import InvalidPolicy, NotFound
@@ -15,7 +15,7 @@ from webapp.domain.money import ZERO
 from webapp.domain.policy import Policy
 from webapp.domain.reasons import check_reason
 from webapp.models import Account, Fill, PolicyVersion, PortfolioSnapshot
-from webapp.services.transaction import database_now, enter_gate, transaction
+from webapp.services.transaction import database_now, enter_gate, lock_account, transaction
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def change(
     why = check_reason(reason, required=False)
     with transaction(session):
         enter_gate(session)
-        session.execute(text("SELECT FROM account FOR UPDATE"))
+        lock_account(session)
         before = current(session)
         difference = before.policy.difference(wanted)
         if not difference:

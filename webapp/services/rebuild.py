@@ -22,7 +22,7 @@ from webapp.services import audit, rollups
 from webapp.services.books import book_of, fold
 from webapp.services.journal import write_account, write_positions
 from webapp.services.policy import current
-from webapp.services.transaction import database_now, enter_gate, transaction
+from webapp.services.transaction import database_now, enter_gate, lock_account, transaction
 
 CENT = Decimal("0.01")
 CLOSE_ENOUGH = Decimal("0.01")
@@ -119,7 +119,7 @@ def rebuild(session: Session, now: datetime | None = None) -> Rebuilt:
         enter_gate(session)
         at = database_now(session) if now is None else now
         _open_account(session, at)
-        session.execute(text("SELECT FROM account FOR UPDATE"))
+        lock_account(session)
         holdings, fills = fold(session)
         book = book_of(_marked(session, holdings), _starting_cash(session, holdings))
         peak = session.execute(text(_PEAK)).scalar_one()

@@ -17,16 +17,17 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from webapp.domain import cycle
-from webapp.domain.cycle import MOVE_WINDOW, Trigger
+from webapp.domain.cycle import Trigger
 from webapp.domain.desk import Desk
 from webapp.domain.errors import OutOfRange
 from webapp.domain.market import FUTURE_TOLERANCE, Tick
+from webapp.domain.measure import MOVE_WINDOW
 from webapp.domain.records import Changes
 from webapp.domain.strategies import Strategy
 from webapp.models import ReplayRun
 from webapp.services import desk_state, journal, kill_switch, monitors
 from webapp.services.journal import account_stamp
-from webapp.services.transaction import database_now, enter_gate, transaction
+from webapp.services.transaction import database_now, enter_gate, lock_account, transaction
 
 CHUNK_ROWS = 2_000
 """Rows of one transaction: some 0.1 s, which is as long as a halt may have to wait for it."""
@@ -154,7 +155,6 @@ def _chunks(entries: Iterator[Entry]) -> Iterator[list[Entry]]:
 def _play(session: Session, run: _Run, chunk: Sequence[Entry]) -> tuple[int, Changes | None]:
     """Play a chunk in one transaction: how many entries were played, and the changes if they call for a halt."""
     changes = Changes()
-    before = Report(**{**vars(run.report), "refused": Counter(run.report.refused)})
     with transaction(session):
         enter_gate(session)
         desk = _desk(session, run, chunk)
@@ -165,7 +165,7 @@ def _play(session: Session, run: _Run, chunk: Sequence[Entry]) -> tuple[int, Cha
             if changes.breaches and not desk.halted:
                 done = _same_instant(chunk, done, run, desk, changes)
                 break
-        _count(run.report, before, changes, done)
+        _count(run.report, changes, done)
         if run.now is not None:
             journal.write(session, desk, changes, run.now)
         _checkpoint(session, run)
@@ -210,7 +210,7 @@ def _step(run: _Run, desk: Desk, entry: Entry, changes: Changes) -> None:
 
 def _desk(session: Session, run: _Run, chunk: Sequence[Entry]) -> Desk:
     """The desk in memory, or the stored one if it lacks a symbol or somebody else has changed it."""
-    session.execute(text("SELECT FROM account FOR UPDATE"))
+    lock_account(session)
     quoted = {entry.tick.symbol for entry in chunk if entry.tick is not None}
     if run.desk is not None and quoted <= run.symbols and run.stamp == account_stamp(session):
         return run.desk
@@ -230,8 +230,8 @@ def _desk(session: Session, run: _Run, chunk: Sequence[Entry]) -> Desk:
     return run.desk
 
 
-def _count(report: Report, before: Report, changes: Changes, done: int) -> None:
-    report.rows = before.rows + done
+def _count(report: Report, changes: Changes, done: int) -> None:
+    report.rows += done
     report.taken += len(changes.ticks)
     report.late += len(changes.late_ticks)
     report.cycles += len(changes.cycles)

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, text, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from webapp.domain import cycle
@@ -23,7 +23,7 @@ from webapp.domain.wire import jsonable
 from webapp.models import Account, Order, OrderTransition
 from webapp.services import desk_state, idempotency, journal, monitors
 from webapp.services.idempotency import StoredAnswer
-from webapp.services.transaction import enter_gate, transaction
+from webapp.services.transaction import enter_gate, one_moment, transaction
 
 CODES: Mapping[str, tuple[int, str]] = {
     "KILL_SWITCH_ACTIVE": (423, "KILL_SWITCH_ACTIVE"),
@@ -129,10 +129,9 @@ def check(
     session: Session, request: CycleRequest, by: str, now: datetime | None = None, strategy: Strategy | None = None
 ) -> dict[str, Any]:
     """What the gate would say of a cycle as things stand. Writes nothing and locks nothing."""
-    session.rollback()
-    session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))  # several reads of one moment
     window = 0 if strategy is None else strategy.window_seconds
-    desk, at = desk_state.load(session, [request.symbol], by, now, window_seconds=window, lock=False)
+    with one_moment(session):
+        desk, at = desk_state.load(session, [request.symbol], by, now, window_seconds=window, lock=False)
     proposal = request.proposal
     if proposal is None and strategy is not None:
         proposal = cycle.ask(desk, Trigger(request.symbol, request.trigger_source, None, strategy), at)

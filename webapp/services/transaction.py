@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 from sqlalchemy.orm import Session
 
 from webapp.models.locks import GATE
@@ -38,7 +38,23 @@ def enter_gate(session: Session) -> None:
     session.execute(text("SELECT pg_advisory_xact_lock_shared(:gate)"), {"gate": GATE})
 
 
-def database_now(session: Session) -> datetime:
+@contextmanager
+def one_moment(session: Session) -> Iterator[None]:
+    """A transaction that cannot write and in which every read sees the same moment; it locks nobody out."""
+    session.rollback()
+    try:
+        session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
+        yield
+    finally:
+        session.rollback()
+
+
+def lock_account(session: Session) -> None:
+    """Take the book's mutex, the account row, until the transaction ends; what it guards is read after it."""
+    session.execute(text("SELECT FROM account FOR UPDATE"))
+
+
+def database_now(database: Session | Connection) -> datetime:
     """The database's clock, which is the one that ages are measured by."""
-    now: datetime = session.execute(text("SELECT clock_timestamp()")).scalar_one()
+    now: datetime = database.execute(text("SELECT clock_timestamp()")).scalar_one()
     return now
