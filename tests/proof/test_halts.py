@@ -1,12 +1,24 @@
 """No fill is committed between a halt and its release: the log's own order of commits says so (figure K1)."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier, Event
+
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, event, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from tests.proof import race
 from tests.proof.wal import Commit, judge
-from webapp.services import audit, books
+from webapp.services import audit, books, kill_switch
+from webapp.services.transaction import enter_gate
+
+SQUATTERS = 6
+END_SQUATTERS = """
+SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+WHERE datname = current_database() AND query LIKE '%pg_sleep(60)%' AND pid <> pg_backend_pid()
+"""
 
 
 def check(found: race.Race, session: Session, halts: int) -> None:
@@ -47,3 +59,46 @@ def test_judge_counts_what_lies_between_a_halt_and_its_release() -> None:
     ]
     found = judge(story)
     assert (found.halts, found.releases, found.fills, found.late) == (2, 1, 7, 4)
+
+
+def test_halt_is_made_although_whoever_it_ends_comes_back_at_once(engine: Engine, session: Session) -> None:
+    """Six squatters who sit in the gate for good: the halt keeps its place in the queue while it ends them.
+
+    The halt is as slow after that as on a machine that has no breath left, which gives them time to come back.
+    """
+    own_engine = kill_switch.own_engine(engine.url.render_as_string(hide_password=False))
+
+    @event.listens_for(own_engine, "after_cursor_execute")
+    def be_slow(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if "pg_terminate_backend" in statement:
+            time.sleep(0.5)
+
+    stop, inside = Event(), Barrier(SQUATTERS + 1)
+
+    def squat() -> None:
+        first = True
+        while not stop.is_set():
+            try:
+                with Session(engine) as own:
+                    enter_gate(own)
+                    if first:
+                        first = False
+                        inside.wait(60)
+                    own.execute(text("SELECT pg_sleep(60)"))
+            except DBAPIError:
+                continue
+
+    with ThreadPoolExecutor(SQUATTERS) as pool:
+        squatters = [pool.submit(squat) for _ in range(SQUATTERS)]
+        inside.wait(60)
+        try:
+            receipt = kill_switch.halt(engine, "enough", "user:ada")
+        finally:
+            stop.set()
+            while not all(squatter.done() for squatter in squatters):
+                with engine.connect() as connection:
+                    connection.execute(text(END_SQUATTERS))
+                time.sleep(0.02)
+    assert not receipt.already
+    assert receipt.waited_ms >= kill_switch.PATIENCE_MS
+    assert kill_switch.state(session).enabled

@@ -7,15 +7,16 @@ inside and the next ones wait for them. A connection of its own lets a halt thro
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
+from threading import Event, Thread
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine, Row, create_engine, text
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
@@ -26,12 +27,14 @@ from webapp.models.locks import GATE
 
 PATIENCE_MS = 250
 """How long a halt waits for the trades inside the gate before it ends their connections."""
+LONGEST_WAIT_MS = 5 * PATIENCE_MS
+"""Ended connections are gone within milliseconds, on a machine without a breath left within a second."""
 SECOND_PERSON_WITHIN = timedelta(minutes=15)
 
-_HOLDERS = """
+_END_HOLDERS = """
 SELECT count(pg_terminate_backend(pid)) FROM pg_locks
 WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-  AND classid = 0 AND objid = :gate AND objsubid = 1 AND granted AND pid <> pg_backend_pid()
+  AND classid = 0 AND objid = :gate AND objsubid = 1 AND granted AND pid = ANY(pg_blocking_pids(:waiting))
 """
 _STATE = "SELECT enabled, reason, actor, event_id, changed_at FROM kill_switch"
 _SET_STATE = """
@@ -242,20 +245,32 @@ def _gate_shut(bind: Engine | Connection) -> Iterator[Connection]:
     """
     engine = own_engine(bind.engine.url.render_as_string(hide_password=False))
     with engine.connect() as connection:
-        try:
-            _shut(connection, PATIENCE_MS)
-        except OperationalError:
-            connection.rollback()
-            connection.execute(text(_HOLDERS), {"gate": GATE})
-            connection.rollback()
-            _shut(connection, 4 * PATIENCE_MS)
+        own = "SELECT pg_backend_pid(), set_config('lock_timeout', :longest, true)"
+        pid: int = connection.execute(text(own), {"longest": f"{LONGEST_WAIT_MS}ms"}).scalar_one()
+        with _impatience(engine, pid):
+            connection.execute(text("SELECT pg_advisory_xact_lock(:gate)"), {"gate": GATE})
         yield connection
         connection.commit()
 
 
-def _shut(connection: Connection, patience_ms: int) -> None:
-    connection.execute(text(f"SET LOCAL lock_timeout = {patience_ms}"))
-    connection.execute(text("SELECT pg_advisory_xact_lock(:gate)"), {"gate": GATE})
+@contextmanager
+def _impatience(engine: Engine, waiting: int) -> Iterator[None]:
+    """While the block lasts, end the connections inside the gate that keep ``waiting`` waiting, after a while.
+
+    From another connection: the halt keeps its place in the queue, so nobody enters in the place of who is ended.
+    """
+    served = Event()
+
+    def lose_patience() -> None:
+        while not served.wait(PATIENCE_MS / 1000):
+            with suppress(SQLAlchemyError), engine.connect() as other:
+                other.execute(text(_END_HOLDERS), {"gate": GATE, "waiting": waiting})
+
+    Thread(target=lose_patience, name="impatience", daemon=True).start()
+    try:
+        yield
+    finally:
+        served.set()
 
 
 @lru_cache(maxsize=8)
