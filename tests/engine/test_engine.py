@@ -8,7 +8,7 @@ from decimal import Decimal
 from threading import Thread
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.orm import Session
 
 from tests.services.desks import BTC, SOL, limits, one, rows
@@ -19,6 +19,7 @@ from webapp.engine import runner as running
 from webapp.engine.desk_hand import DeskHand
 from webapp.engine.runner import Runner
 from webapp.engine.schedule import Every
+from webapp.extensions import ENGINE_LIMITS, pool_options
 from webapp.services import kill_switch, market
 
 PATIENCE_SECONDS = 15
@@ -63,6 +64,14 @@ def alive(engine: Engine, feed: Quotes, seconds: float = 0.2) -> Iterator[Runner
         assert not thread.is_alive(), "the engine did not end"
 
 
+@pytest.fixture
+def pooled(engine: Engine) -> Iterator[Engine]:
+    """Connections as the process has them: what is left on one when it goes back to the pool stays there."""
+    made = create_engine(engine.url, **pool_options(ENGINE_LIMITS, "engine", 3))
+    yield made
+    made.dispose()
+
+
 def eventually(what: Callable[[], object], why: str) -> None:
     """Wait until it is so."""
     deadline = time.monotonic() + PATIENCE_SECONDS
@@ -79,8 +88,8 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(running.watchdog, "INTERVAL_SECONDS", 0.1)
 
 
-def test_engine_takes_quotes_runs_cycles_and_beats(session: Session, engine: Engine) -> None:
-    with alive(engine, Quotes(SOL, BTC)) as runner:
+def test_engine_takes_quotes_runs_cycles_and_beats(session: Session, pooled: Engine) -> None:
+    with alive(pooled, Quotes(SOL, BTC)) as runner:
         eventually(lambda: one(session, "SELECT count(*) FROM fills") == 2, "nothing was traded")
         eventually(lambda: one(session, "SELECT count(*) FROM heartbeats WHERE process = 'engine'") == 1, "no beat")
         assert runner.leading.is_set()
@@ -90,19 +99,19 @@ def test_engine_takes_quotes_runs_cycles_and_beats(session: Session, engine: Eng
     assert one(session, "SELECT count(*) FROM portfolio_snapshots") > 0
 
 
-def test_engine_that_is_told_to_stop_leaves_no_sign_of_life_and_no_lock(session: Session, engine: Engine) -> None:
-    with alive(engine, Quotes(SOL)):
+def test_engine_that_is_told_to_stop_leaves_no_sign_of_life_and_no_lock(session: Session, pooled: Engine) -> None:
+    with alive(pooled, Quotes(SOL)):
         eventually(lambda: one(session, "SELECT count(*) FROM heartbeats") == 1, "no beat")
     assert one(session, "SELECT count(*) FROM heartbeats") == 0
-    with alive(engine, Quotes(SOL)) as second:
+    with alive(pooled, Quotes(SOL)) as second:
         eventually(second.leading.is_set, "the lock was kept")
     assert one(session, "SELECT epoch FROM engine_lease") == 2
 
 
-def test_second_engine_stands_by_and_takes_over_when_the_first_one_ends(session: Session, engine: Engine) -> None:
-    with alive(engine, Quotes(SOL)) as first:
+def test_second_engine_stands_by_and_takes_over_when_the_first_one_ends(session: Session, pooled: Engine) -> None:
+    with alive(pooled, Quotes(SOL)) as first:
         eventually(first.leading.is_set, "nobody leads")
-        with alive(engine, Quotes(BTC)) as second:
+        with alive(pooled, Quotes(BTC)) as second:
             time.sleep(0.5)
             assert not second.leading.is_set()
             assert one(session, "SELECT count(*) FROM market_ticks WHERE symbol = :s", s=BTC) == 0
@@ -111,8 +120,8 @@ def test_second_engine_stands_by_and_takes_over_when_the_first_one_ends(session:
             eventually(lambda: one(session, "SELECT count(*) FROM market_ticks WHERE symbol = :s", s=BTC), "no quotes")
 
 
-def test_engine_whose_connection_is_killed_leads_again(session: Session, engine: Engine) -> None:
-    with alive(engine, Quotes(SOL)) as runner:
+def test_engine_whose_connection_is_killed_leads_again(session: Session, pooled: Engine) -> None:
+    with alive(pooled, Quotes(SOL)) as runner:
         eventually(runner.leading.is_set, "nobody leads")
         session.execute(
             text("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = 1346457670")
@@ -123,10 +132,10 @@ def test_engine_whose_connection_is_killed_leads_again(session: Session, engine:
         eventually(lambda: one(session, "SELECT count(*) FROM market_ticks") > ticks, "it takes no quotes any more")
 
 
-def test_quotes_that_stop_coming_halt_on_the_watchdogs_clock(session: Session, engine: Engine) -> None:
+def test_quotes_that_stop_coming_halt_on_the_watchdogs_clock(session: Session, pooled: Engine) -> None:
     limits(session, stale_after_seconds=1, auto_halt_stale_seconds=1)
     feed = Quotes(SOL)
-    with alive(engine, feed):
+    with alive(pooled, feed):
         eventually(lambda: one(session, "SELECT count(*) FROM market_ticks"), "no quotes")
         feed.alive = False
         eventually(lambda: kill_switch.state(session).enabled, "nothing halted")
@@ -137,13 +146,13 @@ def test_quotes_that_stop_coming_halt_on_the_watchdogs_clock(session: Session, e
 
 
 def test_engine_that_begins_after_a_long_pause_gives_its_feed_time_before_it_halts(
-    session: Session, engine: Engine
+    session: Session, pooled: Engine
 ) -> None:
     """The newest quote is from before the pause; the first new one may be a second away."""
     market.accept(session, [Tick(SOL, Decimal(100), Decimal(100), datetime.now(UTC) - timedelta(hours=9))], "engine")
     feed = Quotes(SOL)
     feed.alive = False
-    with alive(engine, feed) as runner:
+    with alive(pooled, feed) as runner:
         eventually(runner.leading.is_set, "nobody leads")
         time.sleep(0.6)
         feed.alive = True
@@ -151,9 +160,11 @@ def test_engine_that_begins_after_a_long_pause_gives_its_feed_time_before_it_hal
     assert not kill_switch.state(session).enabled
 
 
-def test_halted_engine_takes_quotes_and_snapshots_but_trades_nothing(session: Session, engine: Engine) -> None:
+def test_halted_engine_takes_quotes_and_snapshots_but_trades_nothing(
+    session: Session, engine: Engine, pooled: Engine
+) -> None:
     kill_switch.halt(engine, "stop", "user:ada")
-    with alive(engine, Quotes(SOL)):
+    with alive(pooled, Quotes(SOL)):
         eventually(lambda: one(session, "SELECT count(*) FROM cycles") > 2, "no cycles")
     assert one(session, "SELECT count(*) FROM fills") == 0
     assert {row["outcome"] for row in rows(session, "SELECT outcome FROM cycles")} == {"blocked"}
