@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from tests import builders
 from tests.schema.audited import KEYS, after, chained, columns, seq_of, tamper, two_more_each
+from webapp.models import OrderTransition
 from webapp.services import audit
 from webapp.services.audit import GENESIS_HASH, Head
 
@@ -31,6 +32,23 @@ def test_edited_row_is_found_at_that_row(engine: Engine, session: Session, table
     assert bad is not None
     assert (bad.source, bad.row_id, bad.what) == (table, row_id, "the row is not what was recorded")
     assert bad.seq == seq_of(engine, row_id)
+
+
+@pytest.mark.parametrize(("recorded", "shown"), [("canceled", "approved"), ("rejected", "executed")])
+def test_order_shown_in_a_state_it_was_never_moved_to_is_found(
+    engine: Engine, session: Session, recorded: str, shown: str
+) -> None:
+    order_id = builders.order(session, status=recorded)
+    for step in ("proposed", recorded):
+        row = {"transition_id": uuid4(), "order_id": order_id, "to_status": step, "actor": "test"}
+        builders.add(session, OrderTransition, row)
+    assert audit.verify(session).ok
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE orders DISABLE TRIGGER USER"))
+        connection.execute(text(f"UPDATE orders SET status = '{shown}'"))
+        connection.execute(text("ALTER TABLE orders ENABLE TRIGGER USER"))
+    what = f"it is shown as {shown}, recorded is {recorded}"
+    assert audit.verify(session).first_bad == audit.Fault("orders", order_id, None, what)
 
 
 @pytest.fixture

@@ -98,12 +98,24 @@ SELECT max(seq) AS seq, source, row_id, 'the row is in the chain twice' AS what
 FROM public.audit_chain GROUP BY source, row_id HAVING count(*) > 1 ORDER BY 1 LIMIT 1
 """
 
+# An order's own row shows its state a second time. Orders whose states nobody recorded are another program's.
+_STATES = """
+SELECT o.order_id, o.status, r.steps[r.rung] AS recorded
+FROM public.orders o JOIN (
+    SELECT order_id, steps, max(array_position(steps, to_status)) AS rung
+    FROM public.order_transitions, (VALUES (ARRAY['proposed', 'approved', 'rejected', 'executed', 'canceled'])) v(steps)
+    GROUP BY order_id, steps
+) r USING (order_id)
+WHERE o.status <> r.steps[r.rung] ORDER BY o.order_id LIMIT 1
+"""
+
 
 def verify(session: Session, anchor: Head | None = None) -> AuditReport:
     """Check every audited row and every link; with an anchor, also that the chain still holds what it held then.
 
-    Finds an edited, deleted, swapped or unchained row at that row, a broken sequence, and what was cut off after the
-    anchor. Reads about 100,000 rows a second, in a transaction of its own, without locking anybody out.
+    Finds an edited, deleted, swapped or unchained row at that row, a broken sequence, what was cut off after the
+    anchor, and an order whose row shows another state than was recorded. Reads about 100,000 rows a second, in a
+    transaction of its own, without locking anybody out.
     """
     session.rollback()
     try:
@@ -116,9 +128,19 @@ def verify(session: Session, anchor: Head | None = None) -> AuditReport:
             fault = Fault(**session.execute(text(_TWICE)).mappings().one())
         if fault is None and anchor is not None:
             fault = _missing_anchor(session, anchor)
+        if fault is None:
+            fault = _unrecorded_state(session)
         return AuditReport(found.rows, head, fault)
     finally:
         session.rollback()
+
+
+def _unrecorded_state(session: Session) -> Fault | None:
+    """The first order that shows another state than the last one recorded; None when there is none."""
+    row = session.execute(text(_STATES)).one_or_none()
+    if row is None:
+        return None
+    return Fault("orders", row.order_id, None, f"it is shown as {row.status}, recorded is {row.recorded}")
 
 
 def _missing_anchor(session: Session, anchor: Head) -> Fault | None:
