@@ -7,8 +7,6 @@ if TYPE_CHECKING:
 
     from webapp.config import Config
 
-__version__ = "0.1.0"
-
 
 def create_app(config: "Config | None" = None) -> "APIFlask":
     """The web application. Importing a part of this package must not cost the whole of it, so all imports are here."""
@@ -16,11 +14,12 @@ def create_app(config: "Config | None" = None) -> "APIFlask":
 
     from webapp import api, cli, extensions, health, logs, pages, web
     from webapp import config as settings
+    from webapp.version import VERSION
 
     app = APIFlask(
         "webapp",
         title="Paperdesk API",
-        version=__version__,
+        version=VERSION,
         spec_path="/v1/openapi.json",
         docs_path=None,
         json_errors=False,

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from tests.api.conftest import Bot, refused
-from webapp import __version__
 from webapp.domain.policy import FIELDS, Policy
 from webapp.smoke.localnode import LocalNode
+from webapp.version import VERSION
 
 
 def test_halting_is_one_step_cancels_and_is_safe_to_repeat(bot: Bot, bot_with: Callable[..., Bot]) -> None:
@@ -81,7 +81,7 @@ def test_status_says_what_the_desk_is_worth_and_whether_it_may_trade(bot: Bot) -
 
 
 def test_health_is_ok_and_names_the_version(bot: Bot) -> None:
-    assert bot.get("/health").json == {"status": "ok", "mode": "paper", "version": __version__}
+    assert bot.get("/health").json == {"status": "ok", "mode": "paper", "version": VERSION}
 
 
 def test_the_policy_can_be_read_edited_and_put_back(bot: Bot) -> None:

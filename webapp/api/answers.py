@@ -13,9 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from webapp.domain.policy import FIELDS
 
-AmountText = Annotated[
-    str, WithJsonSchema({"type": "string", "pattern": r"^-?[0-9]+(\.[0-9]+)?$", "description": "An exact decimal."})
-]
+AMOUNT = r"^-?[0-9]+(\.[0-9]+)?$"
+AmountText = Annotated[str, WithJsonSchema({"type": "string", "pattern": AMOUNT, "description": "An exact decimal."})]
 Row = dict[str, Any]
 
 

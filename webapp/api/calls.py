@@ -20,6 +20,7 @@ from webapp.domain.errors import BadInput
 from webapp.extensions import db
 from webapp.queries.timeline import Listing
 from webapp.services import access
+from webapp.web.params import printable
 
 bp = Blueprint("api", __name__, url_prefix="/v1")
 bp.register_error_handler(Exception, answer_error)
@@ -105,7 +106,7 @@ def read_body(model: type[BaseModel], *, optional: bool = False) -> Any:
 def _bad_body(error: ValidationError) -> BadInput:
     problems: dict[str, str] = {}
     for found in error.errors(include_url=False, include_input=False):
-        place = ".".join(wire.printable(str(part)) for part in found["loc"]) or "body"
+        place = ".".join(printable(str(part)) for part in found["loc"]) or "body"
         problems.setdefault(place, _REASONS.get(found["type"]) or found["msg"].removeprefix("Value error, "))
     first, reason = next(iter(problems.items()))
     bad = BadInput(first, reason)

@@ -6,12 +6,12 @@ from dataclasses import asdict
 
 from flask import Response
 
-from webapp import __version__
 from webapp.api import answers
 from webapp.api.calls import call
 from webapp.api.wire import answer
 from webapp.extensions import db
 from webapp.queries.status import bot_status
+from webapp.version import VERSION
 
 
 @call("GET", "/health", scopes=("read",), answer=answers.HealthOut)
@@ -20,7 +20,7 @@ def get_health() -> Response:
 
     The token was looked up to get here, so the database answers too; 503 UNAVAILABLE when it does not.
     """
-    return answer({"status": "ok", "mode": "paper", "version": __version__})
+    return answer({"status": "ok", "mode": "paper", "version": VERSION})
 
 
 @call("GET", "/bot/status", scopes=("read",), answer=answers.StatusOut)

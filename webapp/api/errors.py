@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from flask import Flask, Response
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, InternalServerError
 
 from webapp.api.wire import answer
 from webapp.domain.errors import BadInput, BadQuote, DomainError, InvalidPolicy
-from webapp.web.errors import answer_api_errors
+from webapp.web.errors import MISSING_TABLE, UNREACHABLE, answer_api_errors
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ _SAID_BETTER: Mapping[int, str] = {
     413: "The body is too large for this call.",
 }
 RETRY_SECONDS = 1
-_HALTED, _NOT_MIGRATED, _READ_ONLY = "PD423", "42P01", "25006"
+_HALTED, _READ_ONLY = "PD423", "25006"
 
 
 class Refused(DomainError):
@@ -125,9 +125,9 @@ def _of_database(error: DBAPIError | PoolTimeout) -> Response:
     state = getattr(getattr(error, "orig", None), "pgcode", None)
     if state == _HALTED:
         return problem("KILL_SWITCH_ACTIVE", "Trading is halted: the database refused the trade.")
-    if state == _NOT_MIGRATED:
+    if state == MISSING_TABLE:
         return problem("UNAVAILABLE", "The database is not migrated.")
-    if isinstance(error, OperationalError | InterfaceError | PoolTimeout) or state == _READ_ONLY:
+    if isinstance(error, UNREACHABLE) or state == _READ_ONLY:
         log.error("database failed: %s", error)
         return problem("UNAVAILABLE", "The database does not answer. Nothing was confirmed; try again.")
     return _mistake(error)

@@ -11,11 +11,12 @@ from flask import Response, g
 from webapp.api.answers import AcceptedOut
 from webapp.api.calls import call
 from webapp.api.schemas import MAX_TICKS, TicksIn, amount_text
-from webapp.api.wire import answer, printable
+from webapp.api.wire import answer
 from webapp.domain.errors import BadInput, BadQuote
 from webapp.domain.market import Tick, parse_tick
 from webapp.extensions import db
 from webapp.services import market
+from webapp.web.params import printable
 
 MAX_BODY = 4 * 1024 * 1024
 """Bytes: 10,000 quotes take about 1.2 million, pretty-printed twice that."""

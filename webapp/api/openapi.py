@@ -11,20 +11,20 @@ from apiflask import APIFlask
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from webapp import __version__
-from webapp.api.answers import ErrorOut
+from webapp.api.answers import AMOUNT, ErrorOut
 from webapp.api.calls import CALLS, Call
 from webapp.api.errors import CODES
 from webapp.api.schemas import SYMBOL, TickIn
 from webapp.api.wire import answer
 from webapp.queries.timeline import Listing
+from webapp.version import VERSION
 from webapp.web.params import DEFAULT_LIMIT, MAX_LIMIT, MAX_TEXT
 
 Document = dict[str, Any]
 
 INFO = {
     "title": "Paperdesk API",
-    "version": __version__,
+    "version": VERSION,
     "description": (
         "A paper-trading desk for bots and agents: simulated money, real rules. Decimals are strings, times are "
         "ISO-8601 in UTC with a Z, ids are UUIDs. Every error has the same shape, and a blocked trade names the rule, "
@@ -45,7 +45,7 @@ MEANINGS: Mapping[int, str] = {
 }
 KINDS: Mapping[str, Document] = {
     "uuid": {"type": "string", "format": "uuid"},
-    "decimal": {"type": "string", "pattern": r"^-?[0-9]+(\.[0-9]+)?$"},
+    "decimal": {"type": "string", "pattern": AMOUNT},
     "time": {"type": "string", "format": "date-time"},
     "integer": {"type": "integer"},
     "boolean": {"type": "boolean"},
@@ -157,10 +157,7 @@ def _parameters(call: Call) -> list[Document]:
     ]
     if call.listing is not None and call.method == "GET":
         found += [_query(name, schema) for name, schema in _list_parameters(call.listing).items()]
-    found.append(
-        {"name": "X-Request-Id", "in": "header", "required": False, "schema": {"type": "string", "maxLength": 128}}
-    )
-    return found
+    return [*found, REQUEST_ID]
 
 
 def _query(name: str, schema: Document) -> Document:

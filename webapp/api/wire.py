@@ -16,6 +16,7 @@ from flask import Response, request
 
 from webapp.domain.errors import BadInput
 from webapp.domain.wire import jsonable
+from webapp.web.params import printable
 
 MAX_DEPTH = 32
 MAX_NUMBER = 40
@@ -139,11 +140,6 @@ def _check_text(text: str, path: str) -> None:
         raise BadInput(field, "holds a NUL character")
     if any("\ud800" <= char <= "\udfff" for char in text):
         raise BadInput(field, "holds half of a surrogate pair")
-
-
-def printable(name: str) -> str:
-    """A name as an error may repeat it: short, and without what does not print."""
-    return "".join(char if char.isprintable() else "?" for char in name[:64]) or "(empty)"
 
 
 def _canonical(value: Any) -> Any:

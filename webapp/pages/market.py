@@ -60,6 +60,7 @@ def index() -> Response:
     version = version_of(newest, int(now.timestamp()) // REDRAW_SECONDS, request.args)
     if unchanged(version):
         return answer(*TEMPLATES, version=version)
+    filters.measure_ages_at(now)
     in_force = policy.current(session).policy
     quotes = market.newest_quotes(session, timedelta(seconds=in_force.stale_after_seconds), now)
     symbol = params.filters.get("symbol")
@@ -119,7 +120,11 @@ def chart() -> Response:
         width=INTERVALS[chosen],
         places=places(bars),
         columns=[
-            [int(bar.at.timestamp()), *(plain(value) for value in (bar.open, bar.high, bar.low, bar.close)), bar.ticks]
+            [
+                int(bar.at.timestamp()),
+                *(trimmed(value) for value in (bar.open, bar.high, bar.low, bar.close)),
+                bar.ticks,
+            ]
             for bar in bars
         ],
     )
@@ -129,7 +134,7 @@ def chart() -> Response:
     return response
 
 
-def plain(value: Decimal) -> str:
+def trimmed(value: Decimal) -> str:
     """A price without the zeros that only fill the column's scale."""
     text = filters.exact(value)
     return text.rstrip("0").rstrip(".") if "." in text else text

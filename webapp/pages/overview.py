@@ -12,6 +12,7 @@ from webapp.domain.desk import SNAPSHOT_SECONDS
 from webapp.extensions import db
 from webapp.queries import market, overview
 from webapp.queries.overview import Desk
+from webapp.queries.system import SILENT_AFTER
 from webapp.web import filters
 from webapp.web.htmx import answer, unchanged, version_of
 from webapp.web.svg import nav_picture
@@ -20,8 +21,6 @@ bp = Blueprint("overview", __name__)
 TEMPLATES: Final = ("overview/index.html", "overview/_glance.html")
 REDRAW_SECONDS: Final = 15
 """Sources go stale without any new row, so the live block is drawn again at least this often."""
-ENGINE_SILENT: Final = timedelta(seconds=15)
-"""The engine beats every second or two; this long without one it is stuck, gone or was never started."""
 
 
 class Source(NamedTuple):
@@ -42,6 +41,7 @@ def index() -> Response:
     version = version_of(desk.seen, int(desk.now.timestamp()) // REDRAW_SECONDS)
     if unchanged(version):
         return answer(*TEMPLATES, version=version)
+    filters.measure_ages_at(desk.now)
     held = overview.holdings(session)
     book = overview.book(desk, held)
     stale_after = timedelta(seconds=desk.policy.stale_after_seconds if desk.policy else 0)
@@ -105,7 +105,7 @@ def _engine(desk: Desk) -> Source:
     """Halted is not dead: a halted engine beats, and says so."""
     if desk.engine_at is None:
         return Source("Engine", None, "never seen", "bad", "start it with: make engine")
-    if desk.now - desk.engine_at > ENGINE_SILENT:
+    if desk.now - desk.engine_at > SILENT_AFTER:
         return Source("Engine", desk.engine_at, "silent", "bad", "no heartbeat: nothing trades by itself")
     if desk.halted:
         return Source("Engine", desk.engine_at, "beating, halted", "warn", "alive; the kill switch holds trading")

@@ -6,9 +6,10 @@ from typing import Final
 
 from flask import Blueprint, Response
 
-from webapp import __version__
 from webapp.extensions import db
 from webapp.queries import system
+from webapp.version import VERSION
+from webapp.web import filters
 from webapp.web.htmx import answer, version_of
 
 bp = Blueprint("system", __name__)
@@ -28,12 +29,13 @@ PACKAGES: Final = (
 def index() -> Response:
     """Everything at a glance; the ages tick by themselves."""
     report = system.report(db.session())
+    filters.measure_ages_at(report.database["clock"])
     return answer(
         "system/index.html",
         "system/_report.html",
         version=version_of(report.processes, report.lease, report.revision, report.audit, report.replays),
         report=report,
-        versions=[("Paperdesk", __version__), ("Python", platform.python_version()), *packages()],
+        versions=[("Paperdesk", VERSION), ("Python", platform.python_version()), *packages()],
     )
 
 

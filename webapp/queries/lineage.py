@@ -77,12 +77,12 @@ class CycleStory:
 def order_story(session: Session, order_id: UUID) -> OrderStory | None:
     """Everything about one order; None when there is no such order."""
     order = _one(session, select(*Order.__table__.c).where(Order.order_id == order_id))
-    return None if order is None else _order_story(session, order)
+    return None if order is None else _order_story(session, order, _cycle(session, order["cycle_id"]))
 
 
 def cycle_story(session: Session, cycle_id: UUID) -> CycleStory | None:
     """Everything that carries this cycle's id; None when nothing does."""
-    cycle = _one(session, select(*Cycle.__table__.c).where(Cycle.cycle_id == cycle_id))
+    cycle = _cycle(session, cycle_id)
     signals = _all(session, select(*Signal.__table__.c).where(Signal.cycle_id == cycle_id).order_by(Signal.created_at))
     orders = _all(session, select(*Order.__table__.c).where(Order.cycle_id == cycle_id).order_by(Order.created_at))
     if cycle is None and not signals and not orders:
@@ -92,14 +92,13 @@ def cycle_story(session: Session, cycle_id: UUID) -> CycleStory | None:
         cycle=cycle,
         tick=_tick(session, cycle["tick_id"] if cycle else None),
         signals=signals,
-        orders=[_order_story(session, order) for order in orders],
+        orders=[_order_story(session, order, cycle) for order in orders],
     )
 
 
-def _order_story(session: Session, order: RowMapping) -> OrderStory:
+def _order_story(session: Session, order: RowMapping, cycle: RowMapping | None) -> OrderStory:
     order_id = order["order_id"]
     signal = session.execute(select(*Signal.__table__.c).where(Signal.signal_id == order["signal_id"])).mappings().one()
-    cycle = _one(session, select(*Cycle.__table__.c).where(Cycle.cycle_id == order["cycle_id"]))
     risk_events = _all(session, _oldest_first(RiskEvent, RiskEvent.risk_event_id, order_id))
     fills = [_fill_story(row) for row in _all(session, _fills(order_id))]
     decision = _decision(order, risk_events)
@@ -172,6 +171,10 @@ def _tick_id(cycle: RowMapping | None, fills: list[FillStory]) -> UUID | None:
     if cycle is not None and cycle["tick_id"] is not None:
         return UUID(str(cycle["tick_id"]))
     return fills[0].fill["tick_id"] if fills else None
+
+
+def _cycle(session: Session, cycle_id: UUID) -> RowMapping | None:
+    return _one(session, select(*Cycle.__table__.c).where(Cycle.cycle_id == cycle_id))
 
 
 def _tick(session: Session, tick_id: UUID | None) -> RowMapping | None:

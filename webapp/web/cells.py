@@ -5,7 +5,6 @@ Written in Python, not as a macro: a page of 200 rows draws some 2,000 of them.
 
 from collections.abc import Callable
 from datetime import datetime
-from decimal import Decimal
 from typing import Any, Final
 
 from flask import Flask
@@ -81,13 +80,11 @@ def draw(value: Any, kind: str) -> object:
 
 def exact_text(value: Any) -> str:
     """The machine's reading of a value: what `data-value` holds."""
-    if value is None:
-        return ""
     if isinstance(value, datetime):
         return filters.iso(value)
     if isinstance(value, bool):
         return "true" if value else "false"
-    return format(value, "f") if isinstance(value, Decimal) else str(value)
+    return filters.exact(value)
 
 
 def cell(

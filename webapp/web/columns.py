@@ -6,8 +6,6 @@ Labels carry the unit, so that a cell can stay a bare number. A column without a
 from dataclasses import dataclass
 from typing import Final
 
-NUMERIC_KINDS: Final = frozenset({"qty", "price", "money", "signed", "fee", "int"})
-
 
 @dataclass(frozen=True)
 class Column:
@@ -15,11 +13,6 @@ class Column:
 
     label: str
     kind: str
-
-    @property
-    def numeric(self) -> bool:
-        """Numbers are set flush right in tabular figures."""
-        return self.kind in NUMERIC_KINDS
 
 
 _IDS = {

@@ -20,7 +20,9 @@ from webapp.web.htmx import failed_database, wants_fragment
 log = logging.getLogger(__name__)
 ApiErrors = Callable[[Exception], Any]
 _API_KEY: Final = "paperdesk_api_errors"
-_MISSING_TABLE: Final = "42P01"
+MISSING_TABLE: Final = "42P01"
+UNREACHABLE: Final = (OperationalError, InterfaceError, PoolTimeout)
+"""What SQLAlchemy raises for a database that is away or overloaded."""
 AWAY: Final = "The database does not answer. Trades are refused while it is away; this page will work again by itself."
 UNMIGRATED: Final = "The database is not migrated. Run: flask --app wsgi db upgrade"
 FORGED: Final = "The form was too old or came from elsewhere, so nothing was done. Load its page again and resend it."
@@ -87,9 +89,9 @@ def of_domain(error: DomainError) -> Failure:
 
 def of_database(error: Exception) -> Failure | None:
     """503 for a database that is away, overloaded or not migrated; None for a mistake of ours."""
-    if isinstance(error, (OperationalError, InterfaceError, PoolTimeout)):
+    if isinstance(error, UNREACHABLE):
         return failure(503, AWAY)
-    if isinstance(error, ProgrammingError) and getattr(error.orig, "pgcode", None) == _MISSING_TABLE:
+    if isinstance(error, ProgrammingError) and getattr(error.orig, "pgcode", None) == MISSING_TABLE:
         return failure(503, UNMIGRATED)
     return None
 
@@ -124,7 +126,7 @@ def install(app: Flask) -> None:
             return answer(error)
         return _handled(error)
 
-    for kind in (HTTPException, DomainError, OperationalError, InterfaceError, ProgrammingError, PoolTimeout):
+    for kind in (HTTPException, DomainError, ProgrammingError, *UNREACHABLE):
         app.register_error_handler(kind, handle)
 
 

@@ -9,6 +9,8 @@ from flask import Flask, g
 from markupsafe import Markup
 
 from webapp.domain.money import exact as exactly
+from webapp.domain.money import plain
+from webapp.domain.wire import timestamp
 
 MINUS: Final = "\u2212"
 NOTHING: Final = "\u2013"
@@ -20,7 +22,7 @@ def exact(value: Number | None) -> str:
     """Every stored digit, never an exponent: what `data-value` carries."""
     if value is None:
         return ""
-    return format(value, "f") if isinstance(value, Decimal) else str(value)
+    return plain(value) if isinstance(value, Decimal) else str(value)
 
 
 def _signed_text(value: Number, text: str, plus: bool) -> str:
@@ -95,7 +97,7 @@ def utc(value: datetime) -> datetime:
 
 def iso(value: datetime | None) -> str:
     """ISO-8601 in UTC with Z, microseconds only where there are any."""
-    return "" if value is None else utc(value).isoformat().replace("+00:00", "Z")
+    return "" if value is None else timestamp(value)
 
 
 def _full(value: datetime) -> str:
@@ -131,6 +133,11 @@ def page_now() -> datetime:
     if "page_now" not in g:
         g.page_now = datetime.now(UTC)
     return g.page_now  # type: ignore[no-any-return]  # flask.g is untyped
+
+
+def measure_ages_at(now: datetime) -> None:
+    """Take another clock for this page, the database's: what it recorded is as old as it says itself."""
+    g.page_now = now
 
 
 def age(value: datetime | None) -> str:

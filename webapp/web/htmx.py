@@ -3,7 +3,8 @@
 import hashlib
 from typing import Any
 
-from flask import Response, g, make_response, redirect, render_template, request
+from flask import Response, g, make_response, redirect, render_template
+from htmx_flask import request
 from werkzeug.wrappers import Response as AnyResponse
 
 SEEN_HEADER = "X-Seen"
@@ -11,8 +12,7 @@ SEEN_HEADER = "X-Seen"
 
 def wants_fragment() -> bool:
     """htmx asks for a part, unless the browser is restoring a whole page from its history."""
-    headers = request.headers
-    return headers.get("HX-Request") == "true" and headers.get("HX-History-Restore-Request") != "true"
+    return bool(request.htmx) and not request.htmx.history_restore_request
 
 
 def version_of(*parts: object) -> str:

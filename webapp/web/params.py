@@ -63,7 +63,7 @@ def list_params(
         if name in also:
             continue
         if name not in ("limit", "cursor") and name not in listing.filters:
-            raise BadInput(_shown(name), "is not a parameter of this list")
+            raise BadInput(printable(name), "is not a parameter of this list")
         if len(values) > 1:
             raise BadInput(name, "is given more than once")
         if values[0] == "" and blank_ok:
@@ -166,6 +166,6 @@ def _cursor_key(listing: ListingLike, text: str) -> tuple[Any, ...]:
         raise BadInput("cursor", "is not a cursor of this list") from error
 
 
-def _shown(name: str) -> str:
-    """A parameter's name as an error may repeat it: printable and short."""
+def printable(name: str) -> str:
+    """A name somebody sent as an error may repeat it: printable and short."""
     return "".join(char if char.isprintable() else "?" for char in name[:64]) or "(empty)"

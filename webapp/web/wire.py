@@ -5,12 +5,9 @@ import io
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
-from decimal import Decimal
 from typing import Any, Final
-from uuid import UUID
 
-from webapp.web.filters import iso
+from webapp.domain.wire import jsonable
 
 _PLAIN_NUMBER: Final = re.compile(r"[+-]?\d+(\.\d+)?", re.ASCII)
 _FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
@@ -18,12 +15,8 @@ ROWS_AT_ONCE: Final = 500
 
 
 def json_value(value: Any) -> Any:
-    """Decimals as strings, times as ISO-8601 with Z, ids as text; documents stay documents."""
-    if isinstance(value, Decimal):
-        return format(value, "f")
-    if isinstance(value, datetime):
-        return iso(value)
-    return str(value) if isinstance(value, UUID) else value
+    """A column's value as JSON; documents stay as they are stored, whoever wrote them."""
+    return value if isinstance(value, dict | list) else jsonable(value)
 
 
 def item(row: Mapping[Any, Any]) -> dict[str, Any]:
