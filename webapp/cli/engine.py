@@ -1,7 +1,7 @@
 """`flask engine`: the trading process."""
 
 import signal
-from threading import Event, Thread
+from threading import Thread
 
 import click
 import structlog
@@ -71,7 +71,7 @@ def _smoke_in_background(database: Engine, config: Config) -> None:
     Thread(target=_smoke, args=(database, config), name="smoke", daemon=True).start()
 
 
-def _smoke(database: Engine, config: Config, done: Event | None = None) -> None:
+def _smoke(database: Engine, config: Config) -> None:
     with Session(database) as session:
         row = smoke.run(session, config.solana_rpc_url, "engine", wallet_file=config.smoke_wallet)
     log.info("smoke_run", status=row["status"])

@@ -34,11 +34,13 @@ class Trouble:
         self._current: str | None = None
 
     def began(self, what: str) -> None:
+        """Something is wrong; said when it is news."""
         if what != self._current:
             self._log.warning("%s: %s", self._source, what)
             self._current = what
 
     def ended(self) -> None:
+        """All is well; said when it was not before."""
         if self._current is not None:
             self._log.info("%s: answers again", self._source)
             self._current = None

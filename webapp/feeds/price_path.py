@@ -35,6 +35,7 @@ def uniform(*key: object) -> float:
 
 
 def between(low: float, high: float, *key: object) -> float:
+    """A number in [low, high) that depends on the key and on nothing else."""
     return low + (high - low) * uniform(*key)
 
 
@@ -53,6 +54,7 @@ class Noise:
         self._left = self._right = 0.0
 
     def at(self, second: int) -> float:
+        """The noise at that second."""
         knot, past = divmod(second, self._period)
         if knot != self._knot:
             self._left = between(-1.0, 1.0, *self._key, self._period, knot)
@@ -142,6 +144,7 @@ class PricePath:
         return bid * self.tick_units, ask * self.tick_units
 
     def regime_at(self, second: int) -> str:
+        """What kind of market it is at that second: one of REGIMES."""
         return self._segment_at(second + self._phase)[0].regime
 
     def _segment_at(self, shifted: int) -> tuple[Segment, float]:

@@ -66,4 +66,5 @@ def shown(value: Decimal, places: int = 4) -> str:
 
 
 def percent(fraction: Decimal) -> str:
+    """A fraction in percent, as the payload explains it."""
     return shown(fraction * 100)
