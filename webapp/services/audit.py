@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from webapp.models.locks import GATE
+from webapp.services.transaction import enter_gate
 
 GENESIS_HASH = "0" * 64
 
@@ -184,7 +184,7 @@ def adopt(session: Session) -> int:
     For a database whose rows were written before the triggers were there. It adds links and repairs none: a chain that
     `verify` found broken stays broken. Raises RuntimeError when the head is lost.
     """
-    session.execute(text("SELECT pg_advisory_xact_lock_shared(:gate)"), {"gate": GATE})
+    enter_gate(session)
     session.execute(text("SELECT FROM public.audit_head WHERE id = 1 FOR UPDATE"))
     end = head(session)
     if end is None:

@@ -24,6 +24,7 @@ from webapp.domain.errors import Conflict, Unconfirmed
 from webapp.domain.ids import TimeOrderedIds
 from webapp.domain.reasons import check_reason
 from webapp.models.locks import GATE
+from webapp.services.transaction import database_now
 
 PATIENCE_MS = 250
 """How long a halt waits for the trades inside the gate before it ends their connections."""
@@ -161,7 +162,7 @@ def _halt(
     connection: Connection, reason: str | None, by: str, now: datetime | None, seed: bytes | None, waited_ms: int
 ) -> HaltReceipt:
     before = _read_state(connection)
-    at = _clock(connection) if now is None else now
+    at = database_now(connection) if now is None else now
     last_fill_at = connection.execute(text("SELECT max(filled_at) FROM fills")).scalar_one()
     if before is not None and before.enabled:
         return HaltReceipt(
@@ -204,7 +205,7 @@ def _release(
     before = _read_state(connection)
     if before is not None and before.enabled is False:
         raise Conflict("the desk is not halted")
-    at = _clock(connection) if now is None else now
+    at = database_now(connection) if now is None else now
     if wish.people > 1 and not _seconded(connection, wish, at):
         return ReleasePending(wish.by, wish.reason, at)
     ids = TimeOrderedIds(os.urandom(16) if seed is None else seed)
@@ -229,11 +230,6 @@ def _seconded(connection: Connection, wish: _Wish, at: datetime) -> bool:
 
 def _read_state(connection: Connection) -> Row[Any] | None:
     return connection.execute(text(f"{_STATE} FOR UPDATE")).one_or_none()
-
-
-def _clock(connection: Connection) -> datetime:
-    now: datetime = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
-    return now
 
 
 @contextmanager
