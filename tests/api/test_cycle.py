@@ -106,6 +106,22 @@ def test_without_a_proposal_the_desks_own_strategy_may_see_nothing(bot: Bot, ses
     assert count(session, Order) == 0
 
 
+def test_without_a_proposal_a_halt_or_an_old_quote_answers_with_value_and_limit_and_leaves_no_order(bot: Bot) -> None:
+    body = cycle()
+    del body["proposal"]
+    bot.quote(ago=31)
+    stale = refused(bot.post("/trade/cycle", body), 409, "STALE_MARKET_DATA")
+    assert (stale["order_id"], stale["limit"], float(stale["value"]) > 30) == (None, "30", True)
+    bot.post("/kill-switch", {"enabled": True, "reason": "test"})
+    halted = refused(bot.post("/trade/cycle", body | {"idempotency_key": "other"}), 423, "KILL_SWITCH_ACTIVE")
+    assert (halted["limit"], halted["value"]) == ("0", "1")
+    assert [(rule["rule"], rule["ok"]) for rule in halted["rules"]] == [
+        ("KILL_SWITCH_ACTIVE", False),
+        ("STALE_MARKET_DATA", False),
+    ]
+    assert bot.get(f"/cycles/{halted['cycle_id']}").json["outcome"] == "blocked"
+
+
 def test_the_same_key_and_body_gives_the_same_bytes_and_trades_once(bot: Bot, session: Session) -> None:
     bot.quote()
     body = cycle(payload={"b": 1, "a": 0.1})

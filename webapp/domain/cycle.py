@@ -16,6 +16,7 @@ from webapp.domain.moments import seconds
 from webapp.domain.orders import OrderStatus, Proposal
 from webapp.domain.records import Changes, CycleRow, OrderRow, RiskEventRow, SignalRow
 from webapp.domain.risk import Judgement, evaluate, risk_events
+from webapp.domain.risk.rules import freshness, switch
 from webapp.domain.strategies import Strategy
 
 
@@ -50,8 +51,9 @@ def run(desk: Desk, trigger: Trigger, now: datetime, changes: Changes) -> CycleO
     proposal = trigger.proposal
     if proposal is None:
         closed = _closed(desk, seen, trigger.symbol, now)
-        if closed is not None:
-            blocked = CycleOutcome(cycle_id, "blocked", changes, *closed)
+        if closed is not None and closed.binding is not None:
+            rule, why = closed.binding.rule, closed.binding.sentence
+            blocked = CycleOutcome(cycle_id, "blocked", changes, rule, why, judgement=closed)
             return _record(desk, trigger, blocked, seen, None, now)
         proposal = ask(desk, trigger, now)
         if proposal is None:
@@ -65,15 +67,12 @@ def judge(desk: Desk, symbol: str, proposal: Proposal, now: datetime) -> Judgeme
     return evaluate(context_for(desk, symbol, proposal, now))
 
 
-def _closed(desk: Desk, newest: SeenTick | None, symbol: str, now: datetime) -> tuple[str, str] | None:
-    """Rule and sentence where no strategy need be asked: the desk is halted, or there is nothing fresh to decide on."""
-    if desk.halted:
-        return "KILL_SWITCH_ACTIVE", "Trading is halted by the kill switch."
-    if newest is None:
-        return "STALE_MARKET_DATA", f"There is no quote of {symbol} yet."
-    if not desk.is_fresh(newest.tick, now):
-        return "STALE_MARKET_DATA", f"The newest quote of {symbol} is {seconds(now - newest.tick.event_at)} s old."
-    return None
+def _closed(desk: Desk, newest: SeenTick | None, symbol: str, now: datetime) -> Judgement | None:
+    """Why no strategy need be asked: the desk is halted, or there is nothing fresh to decide on."""
+    if not desk.halted and newest is not None and desk.is_fresh(newest.tick, now):
+        return None
+    age = None if newest is None else seconds(now - newest.tick.event_at)
+    return Judgement((switch(desk.halted), freshness(symbol, age, desk.policy.stale_after_seconds)))
 
 
 def ask(desk: Desk, trigger: Trigger, now: datetime) -> Proposal | None:

@@ -55,18 +55,26 @@ def _measure(value: Decimal, unit: str) -> str:
 
 def kill_switch_active(ctx: RiskContext) -> Verdict:
     """While the desk is halted nothing trades."""
-    sentence = "Trading is halted by the kill switch." if ctx.halted else "The kill switch is off."
-    return Verdict("KILL_SWITCH_ACTIVE", not ctx.halted, Decimal(ctx.halted), ZERO, "bool", sentence)
+    return switch(ctx.halted)
+
+
+def switch(halted: bool) -> Verdict:
+    """The kill switch's verdict, which needs no order."""
+    sentence = "Trading is halted by the kill switch." if halted else "The kill switch is off."
+    return Verdict("KILL_SWITCH_ACTIVE", not halted, Decimal(halted), ZERO, "bool", sentence)
 
 
 def stale_market_data(ctx: RiskContext) -> Verdict:
     """No quote, or one older than the policy allows, blocks."""
-    age, limit = ctx.quote_age_seconds, Decimal(ctx.policy.stale_after_seconds)
+    return freshness(ctx.symbol, ctx.quote_age_seconds, ctx.policy.stale_after_seconds)
+
+
+def freshness(symbol: str, age: Decimal | None, stale_after_seconds: int) -> Verdict:
+    """The verdict on the newest quote, which needs no order."""
+    limit = Decimal(stale_after_seconds)
     if age is None:
-        return Verdict("STALE_MARKET_DATA", False, None, limit, "s", f"There is no quote of {ctx.symbol} yet.")
-    ok = age <= limit
-    sentence = f"The newest quote of {ctx.symbol} is {short(age)} s old; up to {short(limit, 0)} s counts as fresh."
-    return Verdict("STALE_MARKET_DATA", ok, age, limit, "s", sentence)
+        return Verdict("STALE_MARKET_DATA", False, None, limit, "s", f"There is no quote of {symbol} yet.")
+    return _at_most("STALE_MARKET_DATA", age, limit, "s", f"The newest quote of {symbol} is old:")
 
 
 def _notional(ctx: RiskContext, qty: Decimal) -> Decimal | None:
