@@ -9,8 +9,9 @@ from uuid import UUID
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
-from webapp.domain.market import Tick
+from webapp.domain.market import Quote, Tick
 from webapp.domain.orders import Proposal, Side
+from webapp.domain.policy import Policy
 from webapp.models import Base
 from webapp.services import market, policy, trading
 from webapp.services.trading import CycleRequest, CycleResult
@@ -137,3 +138,21 @@ def tamper(engine: Engine, *statements: str) -> None:
                 {"t": table},
             ).all():
                 connection.execute(text(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}"))
+
+
+class Opinion:
+    """A strategy that always says the same."""
+
+    name = "opinion"
+    window_seconds = 600
+
+    def __init__(self, proposal: Proposal | None = None) -> None:
+        self.proposal = proposal
+        self.seen: Sequence[Quote] = ()
+
+    def decide(self, window: Sequence[Quote], position_qty: Decimal, policy: Policy) -> Proposal | None:
+        self.seen = window
+        return self.proposal
+
+
+# --- halted, stale, missing ---

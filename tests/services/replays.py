@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 from sqlalchemy.orm import Session
 
-from tests.services.desks import BTC, NOON, SOL, dump, rows
+from tests.services.desks import BTC, NOON, SOL, after, dump, rows
 from webapp.domain.market import Quote, Tick
 from webapp.domain.orders import Proposal, Side
 from webapp.domain.policy import Policy
 from webapp.domain.strategies import Strategy
 from webapp.feeds import csv_quotes
+from webapp.services import policy
 from webapp.services import replay as service
 from webapp.services.replay import Entry, Plan, Report
 
@@ -95,6 +96,13 @@ def walk(length: int, seed: int = 1, jump_at: int | None = None) -> Iterator[Ent
         bid, ask = (Decimal(f"{mid * factor:.4f}") for factor in (0.9999, 1.0001))
         late = timedelta(seconds=chance.choice([3, 20, 90])) if chance.random() < 0.03 else timedelta(0)
         yield Entry(Tick(symbol, bid, ask, at - late), None)
+
+
+def roomy(session: Session, **more: object) -> None:
+    """Let the strategy trade as often as it likes; the same version in every database, whenever it was made."""
+    document = policy.current(session).policy.to_document()
+    changes = {"cooldown_seconds": 0, "max_trades_per_hour": 10_000, "max_trades_per_day": 10_000, **more}
+    policy.change(session, {**document, **changes}, "user:ada", "for the test", after(-1))
 
 
 def picture(session: Session) -> dict[str, Any]:
