@@ -153,7 +153,7 @@ def test_late_quote_is_seen_by_no_strategy_and_no_rule_afterwards(session: Sessi
     take(session, quote(1, at=15), at=21)
     desk, _ = desk_state.load(session, [SOL], BOT, after(22), window_seconds=600, lock=False)
     assert [entry.mid_price for entry in desk.tape(SOL).window(after(0))] == [100, 100]
-    assert desk.suspects == set()
+    assert desk.suspects == {}
 
 
 def test_quotes_of_one_time_count_in_the_order_of_their_arrival(session: Session) -> None:

@@ -1,5 +1,6 @@
 """Price anomalies: a move no calm market makes, measured over a whole window."""
 
+from dataclasses import dataclass
 from decimal import Decimal
 
 from webapp.domain.market import Quote, Tick, move_pct
@@ -17,8 +18,16 @@ def widest_move(tick: Tick, low: Quote, high: Quote) -> tuple[Decimal, Quote]:
     return (from_low, low) if from_low >= from_high else (from_high, high)
 
 
-def judge_move(tick: Tick, low: Quote, high: Quote, policy: Policy, limit_pct: Decimal) -> Breach | None:
-    """A breach when ``tick`` is ``limit_pct`` percent or more from an extreme of the window, else None."""
+@dataclass(frozen=True)
+class Move:
+    """A move that is too wide, and which way it went."""
+
+    breach: Breach
+    rises: bool
+
+
+def judge_move(tick: Tick, low: Quote, high: Quote, policy: Policy, limit_pct: Decimal) -> Move | None:
+    """The move to ``tick`` from an extreme of the window, if it is ``limit_pct`` percent or more; else None."""
     pct, origin = widest_move(tick, low, high)
     if pct < limit_pct:
         return None
@@ -27,4 +36,4 @@ def judge_move(tick: Tick, low: Quote, high: Quote, policy: Policy, limit_pct: D
         f"from a mid of {short(origin.mid_price, 8)} at {timestamp(origin.event_at)} to {short(tick.mid_price, 8)} at "
         f"{timestamp(tick.event_at)}; the limit is {short(limit_pct)} %"
     )
-    return Breach(PRICE_ANOMALY, reason)
+    return Move(Breach(PRICE_ANOMALY, reason), rises=tick.mid_price > origin.mid_price)

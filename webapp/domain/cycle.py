@@ -135,8 +135,9 @@ def _anomaly_warning(desk: Desk, seen: SeenTick | None, order_id: UUID, now: dat
     extremes = desk.tape(tick.symbol).extremes_since(
         tick.event_at - timedelta(seconds=desk.policy.anomaly_window_seconds)
     )
-    warning = None if extremes is None else judge_move(tick, *extremes, desk.policy, desk.policy.anomaly_warn_pct)
-    if warning is not None:
+    move = None if extremes is None else judge_move(tick, *extremes, desk.policy, desk.policy.anomaly_warn_pct)
+    if move is not None:
+        warning = move.breach
         yield RiskEventRow(
             desk.ids.next(now), order_id, "warned", warning.rule, {"sentence": f"{warning.reason}."}, now
         )

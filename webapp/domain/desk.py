@@ -69,8 +69,10 @@ class Desk:
     day_start_nav: Decimal = ZERO
     last_snapshot_at: datetime | None = None
     last_snapshot_nav: Decimal | None = None
-    suspects: set[str] = field(default_factory=set)
-    """Symbols whose last quote moved far enough to halt and waits for a second one to confirm it."""
+    suspects: dict[str, bool] = field(default_factory=dict)
+    unacted: dict[datetime, Breach] = field(default_factory=dict)
+    """What stored quotes called for, by their time, in case whoever stored them could not act on it any more."""
+    """Symbols whose last quote moved far enough to halt and waits for a second one: True when it rose."""
 
     def tape(self, symbol: str) -> Tape:
         """The recent quotes of ``symbol``."""
@@ -101,11 +103,13 @@ class Desk:
             changes.marked.add(tick.symbol)
             self._note_nav(changes)
         seen = SeenTick(tick_id, tick)
-        tape.add(seen)
+        tape.add(seen, trusted=False)
         self.quote_used.pop(tick.symbol, None)
         if not self.halted and self.is_fresh(tick, now):
             self._fill_resting(seen, now, changes)
-        self._watch_moves(tick, tape, changes)
+        breach = self.watch_move(tick)
+        if breach is not None:
+            changes.breaches.append(breach)
 
     def is_fresh(self, tick: Tick, now: datetime) -> bool:
         """Whether a fill may be made from ``tick`` at ``now``."""
@@ -116,17 +120,24 @@ class Desk:
             resting = waiting.order.limit_price is not None
             self.try_fill(waiting, seen, now, changes, resting=resting)
 
-    def _watch_moves(self, tick: Tick, tape: Tape, changes: Changes) -> None:
-        """Halt on a move over the whole window that a second quote confirms; a lone bad print halts nothing."""
-        since = tick.event_at - timedelta(seconds=self.policy.anomaly_window_seconds)
-        extremes = tape.extremes_since(since)
-        breach = None if extremes is None else judge_move(tick, *extremes, self.policy, self.policy.anomaly_halt_pct)
-        if breach is None:
-            self.suspects.discard(tick.symbol)
-        elif tick.symbol in self.suspects:
-            changes.breaches.append(breach)
-        else:
-            self.suspects.add(tick.symbol)
+    def watch_move(self, tick: Tick) -> Breach | None:
+        """A breach when the newest quote, ``tick``, is the second in a row to have moved that far the same way.
+
+        A quote that moved too far is not trusted until the next one confirms it: a lone bad print halts nothing, and
+        the way back from it is no move. A confirmed move is over: the window begins anew with the quote that confirms.
+        """
+        tape = self.tape(tick.symbol)
+        extremes = tape.extremes_since(tick.event_at - timedelta(seconds=self.policy.anomaly_window_seconds))
+        move = None if extremes is None else judge_move(tick, *extremes, self.policy, self.policy.anomaly_halt_pct)
+        suspect = self.suspects.pop(tick.symbol, None)
+        if move is None:
+            tape.trust_newest()
+            return None
+        if suspect == move.rises:
+            tape.trust_newest(alone=True)
+            return move.breach
+        self.suspects[tick.symbol] = move.rises
+        return None
 
     def _note_nav(self, changes: Changes) -> None:
         self.book.note_peak()

@@ -126,21 +126,32 @@ class Tape:
         self._highs: deque[Quote] = deque()
         self._lows: deque[Quote] = deque()
 
-    def add(self, seen: SeenTick) -> None:
-        """Append a tick that is not older than the newest one, and forget what is out of reach."""
+    def add(self, seen: SeenTick, *, trusted: bool = True) -> None:
+        """Append a tick that is not older than the newest one, and forget what is out of reach.
+
+        A quote that is not ``trusted`` yet is no extreme of any window until :meth:`trust_newest` makes it one.
+        """
         tick = seen.tick
         self.newest = seen
-        quote = Quote(tick.event_at, tick.bid_price, tick.ask_price, tick.mid_price)
-        self._quotes.append(quote)
+        self._quotes.append(Quote(tick.event_at, tick.bid_price, tick.ask_price, tick.mid_price))
+        if trusted:
+            self.trust_newest()
+        horizon = tick.event_at - self._keep
+        while self._quotes[0].event_at < horizon:
+            self._quotes.popleft()
+
+    def trust_newest(self, *, alone: bool = False) -> None:
+        """Let the newest quote count as an extreme; ``alone`` forgets the extremes before it."""
+        quote = self._quotes[-1]
+        if alone:
+            self._highs.clear()
+            self._lows.clear()
         while self._highs and self._highs[-1].mid_price <= quote.mid_price:
             self._highs.pop()
         while self._lows and self._lows[-1].mid_price >= quote.mid_price:
             self._lows.pop()
         self._highs.append(quote)
         self._lows.append(quote)
-        horizon = quote.event_at - self._keep
-        while self._quotes[0].event_at < horizon:
-            self._quotes.popleft()
 
     def is_late(self, tick: Tick) -> bool:
         """Whether a newer quote is already known. Equal times are not late: arrival decides."""
@@ -168,7 +179,7 @@ class Tape:
         return self._quotes[low] if low < len(self._quotes) else None
 
     def extremes_since(self, since: datetime) -> tuple[Quote, Quote] | None:
-        """The lowest and the highest mid from ``since`` on; None when there is no quote.
+        """The lowest and the highest trusted mid from ``since`` on; None when there is none.
 
         Calls must not go back in time: what is older than ``since`` is forgotten (amortised constant time).
         """

@@ -13,7 +13,6 @@ from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from webapp.domain.activity import Activity, counted_from
-from webapp.domain.anomaly import judge_move
 from webapp.domain.book import Book
 from webapp.domain.desk import Desk, RestingOrder
 from webapp.domain.errors import Conflict
@@ -52,6 +51,9 @@ CROSS JOIN LATERAL (
   (SELECT * FROM market_ticks m WHERE symbol = q.symbol AND event_at >= :window_since AND event_at <= :latest
    AND NOT EXISTS (SELECT FROM late_ticks l WHERE l.tick_id = m.tick_id)
    ORDER BY event_at DESC, tick_id DESC LIMIT :cap)
+  UNION
+  (SELECT * FROM market_ticks m WHERE symbol = q.symbol AND event_at >= :watch_since AND event_at <= :latest
+   AND NOT EXISTS (SELECT FROM late_ticks l WHERE l.tick_id = m.tick_id))
   UNION
   (SELECT * FROM market_ticks WHERE symbol = q.symbol ORDER BY event_at DESC, tick_id DESC LIMIT 1)
 ) t
@@ -142,19 +144,19 @@ def _load_resting(session: Session, desk: Desk) -> None:
 def _load_quotes(
     session: Session, desk: Desk, symbols: list[str], now: datetime, window_seconds: int, cap: int | None
 ) -> None:
-    """Fill the tapes, and remember which symbols' last quote already looked like an anomaly."""
-    window = timedelta(seconds=max(window_seconds, desk.policy.anomaly_window_seconds))
-    reach = {"move_since": now - MOVE_WINDOW, "window_since": now - window, "latest": now + FUTURE_TOLERANCE}
+    """Fill the tapes, watching every quote again, so that a suspect one is still suspect.
+
+    Two windows are read: a bad print that comes first in one is known for bad only by the quotes before it.
+    """
+    watched = timedelta(seconds=2 * desk.policy.anomaly_window_seconds)
+    reach = {"move_since": now - MOVE_WINDOW, "window_since": now - timedelta(seconds=window_seconds)}
+    reach |= {"watch_since": now - watched, "latest": now + FUTURE_TOLERANCE}
     for row in session.execute(text(_QUOTES), {"symbols": symbols, "now": now, "cap": cap, **reach}):
         tick = Tick(row.symbol, row.bid_price, row.ask_price, row.event_at)
-        desk.tape(row.symbol).add(SeenTick(row.tick_id, tick))
-    for symbol, tape in desk.tapes.items():
-        if tape.newest is None:
-            continue
-        newest = tape.newest.tick
-        extremes = tape.extremes_since(newest.event_at - timedelta(seconds=desk.policy.anomaly_window_seconds))
-        if extremes and judge_move(newest, *extremes, desk.policy, desk.policy.anomaly_halt_pct):
-            desk.suspects.add(symbol)
+        desk.tape(row.symbol).add(SeenTick(row.tick_id, tick), trusted=False)
+        breach = desk.watch_move(tick)
+        if breach is not None:
+            desk.unacted[tick.event_at] = breach
 
 
 def _load_activity(session: Session, desk: Desk, now: datetime) -> None:

@@ -18,11 +18,11 @@ from sqlalchemy.orm import Session
 
 from webapp.domain import cycle
 from webapp.domain.cycle import Trigger
-from webapp.domain.desk import Desk
+from webapp.domain.desk import Desk, drawdown_breach
 from webapp.domain.errors import OutOfRange
 from webapp.domain.market import FUTURE_TOLERANCE, Tick
 from webapp.domain.measure import MOVE_WINDOW
-from webapp.domain.records import Changes
+from webapp.domain.records import Breach, Changes
 from webapp.domain.strategies import Strategy
 from webapp.models import ReplayRun
 from webapp.services import desk_state, journal, kill_switch, monitors
@@ -159,6 +159,9 @@ def _play(session: Session, run: _Run, chunk: Sequence[Entry]) -> tuple[int, Cha
         enter_gate(session)
         desk = _desk(session, run, chunk)
         done = 0
+        if (unacted := _unacted(run, desk)) is not None:
+            changes.breaches.append(unacted)
+            return 0, changes
         for entry in chunk:
             done += 1
             _step(run, desk, entry, changes)
@@ -171,6 +174,19 @@ def _play(session: Session, run: _Run, chunk: Sequence[Entry]) -> tuple[int, Cha
         _checkpoint(session, run)
         run.stamp = account_stamp(session)
     return done, changes if changes.breaches and not desk.halted else None
+
+
+def _unacted(run: _Run, desk: Desk) -> Breach | None:
+    """The reason to halt that a replay met just before it was cut off; market time is then where it was met."""
+    if run.now is not None or not run.report.rows or desk.halted:
+        return None
+    newest = [tape.newest.tick.event_at for tape in desk.tapes.values() if tape.newest is not None]
+    if not newest:
+        return None
+    found = desk.unacted.get(max(newest)) or drawdown_breach(desk.book, desk.policy)
+    if found is not None:
+        run.now = max(newest)
+    return found
 
 
 def _same_instant(chunk: Sequence[Entry], done: int, run: _Run, desk: Desk, changes: Changes) -> int:
