@@ -215,7 +215,7 @@ def test_late_quote_is_kept_and_flagged_and_moves_nothing() -> None:
     assert [(late.tick_id, late.newest_at) for late in changes.late_ticks] == [(changes.ticks[0].tick_id, after(10))]
     assert made.fills_of(outcome) == []
     assert made.desk.book.valuation() == before
-    assert changes.marked == set()
+    assert changes.marked == {}
     assert len(made.desk.tape(SOL).window(after(0))) == 1
 
 

@@ -100,7 +100,7 @@ class Desk:
             return
         if tick.symbol in self.book.positions:  # first, because it may refuse the quote
             self.book.mark(tick.symbol, tick.mid_price)
-            changes.marked.add(tick.symbol)
+            changes.marked[tick.symbol] = now
             self._note_nav(changes)
         seen = SeenTick(tick_id, tick)
         tape.add(seen, trusted=False)
@@ -215,7 +215,7 @@ class Desk:
                 quantise(book.nav),
             )
         )
-        changes.marked.add(order.symbol)
+        changes.marked[order.symbol] = at
         if waiting.remaining == 0:
             self._settle(waiting, OrderStatus.EXECUTED, None, at, changes)
         self._note_nav(changes)

@@ -169,8 +169,8 @@ class Changes:
     snapshots: list[SnapshotRow] = field(default_factory=list)
     risk_events: list[RiskEventRow] = field(default_factory=list)
     cycles: list[CycleRow] = field(default_factory=list)
-    marked: set[str] = field(default_factory=set)
-    """Symbols whose position row changed."""
+    marked: dict[str, datetime] = field(default_factory=dict)
+    """Symbols whose position row changed, and when it last did."""
     breaches: list[Breach] = field(default_factory=list)
 
     def set_status(self, order_id: UUID, status: OrderStatus) -> None:

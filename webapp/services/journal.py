@@ -45,7 +45,8 @@ def write(session: Session, desk: Desk, changes: Changes, now: datetime) -> None
     for order_id, status in changes.statuses.items():
         session.execute(update(Order).where(Order.order_id == order_id).values(status=status))
     filled = {fill.symbol for fill in changes.fills}
-    write_positions(session, [desk.book.position(symbol) for symbol in sorted(changes.marked)], filled, now)
+    holdings = {desk.book.position(symbol): changes.marked[symbol] for symbol in sorted(changes.marked)}
+    write_positions(session, holdings, filled)
     write_account(session, desk.book, now)
 
 
@@ -93,11 +94,13 @@ def _cell(value: Any) -> str:
     return str(value).replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
 
 
-def write_positions(session: Session, holdings: Sequence[Holding], filled: set[str], now: datetime) -> None:
-    """Store holdings rounded as the schema shows them, and the exact cost of those that had fills."""
+def write_positions(session: Session, holdings: Mapping[Holding, datetime], filled: set[str]) -> None:
+    """Store holdings, each as of its time, rounded as the schema shows them, and the exact cost of the filled ones."""
     if not holdings:
         return
-    shown = upsert(Position).values([{**position_columns(holding), "updated_at": now} for holding in holdings])
+    shown = upsert(Position).values(
+        [{**position_columns(holding), "updated_at": at} for holding, at in holdings.items()]
+    )
     session.execute(
         shown.on_conflict_do_update(
             index_elements=["symbol"],

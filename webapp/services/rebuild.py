@@ -172,7 +172,7 @@ def _store(session: Session, book: Book, at: datetime) -> None:
     """Positions, exact costs and the account; and a snapshot, if the newest one does not say what the fills say."""
     symbols = set(book.positions)
     session.execute(text("DELETE FROM position_costs WHERE symbol <> ALL(:symbols)"), {"symbols": sorted(symbols)})
-    write_positions(session, list(book.positions.values()), symbols, at)
+    write_positions(session, dict.fromkeys(book.positions.values(), at), symbols)
     write_account(session, book, at)
     value = book.valuation()
     last = session.execute(text(_LAST_SNAPSHOT)).one_or_none()
