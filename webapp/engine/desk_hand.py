@@ -1,6 +1,6 @@
 """What a leading engine does in one step: quotes in, cycles that are due, time passes. Each is one service call."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -8,7 +8,7 @@ import structlog
 from sqlalchemy.orm import Session
 
 from webapp.domain.errors import DomainError
-from webapp.domain.market import Feed
+from webapp.domain.market import Feed, Tick
 from webapp.domain.strategies import Strategy
 from webapp.engine.schedule import Every
 from webapp.services import market, trading
@@ -48,10 +48,16 @@ class DeskHand:
                 self.run_cycle(session, symbol)
 
     def _take_quotes(self, session: Session) -> None:
+        """All at once; one by one when they are refused together, so that a bad quote costs no other its place."""
         ticks = self.feed.poll(datetime.now(UTC))
-        if ticks:
-            taken = self._guarded(session, "quotes", lambda: market.accept(session, ticks, ACTOR))
-            self.counts.ticks += len(ticks) if taken else 0
+        if ticks and not self._take(session, ticks) and len(ticks) > 1:
+            for tick in ticks:
+                self._take(session, [tick])
+
+    def _take(self, session: Session, ticks: Sequence[Tick]) -> bool:
+        taken = self._guarded(session, "quotes", lambda: market.accept(session, ticks, ACTOR))
+        self.counts.ticks += len(ticks) if taken else 0
+        return taken
 
     def run_cycle(self, session: Session, symbol: str) -> None:
         """One cycle of the desk's own strategy for ``symbol``."""

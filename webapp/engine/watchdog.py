@@ -1,6 +1,7 @@
 """The automatic halts' own clock: a thread that no slow feed and no busy cycle can hold up."""
 
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from threading import Event, Thread
 
 import structlog
@@ -23,15 +24,20 @@ def start(engine: Engine, symbols: Sequence[str], leads: Callable[[], bool], sto
 
 
 def _run(engine: Engine, symbols: Sequence[str], leads: Callable[[], bool], stopping: Event) -> None:
+    since: datetime | None = None
     while not stopping.wait(INTERVAL_SECONDS):
         if leads():
-            _look(engine, symbols)
+            since = since or datetime.now(UTC)
+            _look(engine, symbols, since)
+        else:
+            since = None
 
 
-def _look(engine: Engine, symbols: Sequence[str]) -> None:
+def _look(engine: Engine, symbols: Sequence[str], since: datetime) -> None:
+    """``since`` is when this engine began to lead: until then nobody could be expected to bring quotes."""
     try:
         with Session(engine) as session:
-            receipt = monitors.watch(session, symbols)
+            receipt = monitors.watch(session, symbols, since=since)
     except (SQLAlchemyError, DomainError) as error:
         log.warning("watchdog_failed", error=str(error).partition("\n")[0])
         return

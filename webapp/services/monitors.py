@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from webapp.domain.desk import drawdown_breach
 from webapp.domain.moments import seconds
 from webapp.domain.money import short
+from webapp.domain.policy import Policy
 from webapp.domain.records import Breach
 from webapp.services import desk_state, kill_switch
 from webapp.services.kill_switch import HaltReceipt
@@ -37,14 +38,17 @@ def act_on(session: Session, breaches: Sequence[Breach], now: datetime | None = 
     return kill_switch.halt(session.get_bind(), breaches[0].as_reason, ACTOR, now)
 
 
-def watch(session: Session, symbols: Sequence[str], now: datetime | None = None) -> HaltReceipt | None:
+def watch(
+    session: Session, symbols: Sequence[str], now: datetime | None = None, since: datetime | None = None
+) -> HaltReceipt | None:
     """Look for reasons to halt that no call would bring up: quotes that stopped coming, and the drawdown.
 
-    ``symbols`` are those the feed should quote; what is held or waits for a fill is watched too.
+    ``symbols`` are those the feed should quote; what is held or waits for a fill is watched too. ``since`` is when
+    quotes began to be expected: after a pause nobody could have brought any, so an older one counts as that old.
     """
     with one_moment(session):
         desk, _ = desk_state.load(session, [], ACTOR, now, lock=False)
-        breaches = [] if desk.halted else _stale(session, symbols, desk.policy.auto_halt_stale_seconds, now)
+        breaches = [] if desk.halted else _stale(session, symbols, desk.policy, now, since)
         drawdown = None if desk.halted else drawdown_breach(desk.book, desk.policy)
     if drawdown is not None:
         breaches.append(drawdown)
@@ -71,11 +75,14 @@ def engine_lost(session: Session, patience: timedelta, since: datetime) -> HaltR
     return receipt
 
 
-def _stale(session: Session, symbols: Sequence[str], limit_seconds: int, now: datetime | None) -> list[Breach]:
+def _stale(
+    session: Session, symbols: Sequence[str], policy: Policy, now: datetime | None, since: datetime | None
+) -> list[Breach]:
+    limit_seconds = policy.auto_halt_stale_seconds
     row = session.execute(text(_OLDEST_QUOTE), {"symbols": list(symbols), "now": now}).one_or_none()
     if row is None:
         return []
-    age = seconds(row.now - row.event_at)
+    age = seconds(row.now - (row.event_at if since is None else max(row.event_at, since)))
     if age <= limit_seconds:
         return []
     return [
