@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 
 from tests.proof import race
 from tests.proof.wal import Commit, judge
+from webapp.models.locks import GATE
 from webapp.services import audit, books, kill_switch
-from webapp.services.transaction import enter_gate
 
 SQUATTERS = 6
 END_SQUATTERS = """
@@ -80,7 +80,7 @@ def test_halt_is_made_although_whoever_it_ends_comes_back_at_once(engine: Engine
         while not stop.is_set():
             try:
                 with Session(engine) as own:
-                    enter_gate(own)
+                    own.execute(text("SELECT pg_advisory_xact_lock_shared(:gate)"), {"gate": GATE})
                     if first:
                         first = False
                         inside.wait(60)

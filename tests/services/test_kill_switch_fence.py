@@ -1,6 +1,7 @@
 """The switch when others hang, and the fence behind it: the gate, and the database that refuses by itself."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from threading import Timer
 
@@ -10,23 +11,26 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import QueuePool
 
-from tests.services.desks import (
-    cycle,
-    one,
-    quote,
-    take,
-)
+from tests.services.desks import cycle, one, quote, take
+from tests.support import eventually
 from webapp.models import KillSwitchState
-from webapp.models.locks import GATE
+from webapp.models.locks import GATE, TURN
 from webapp.services import kill_switch
 from webapp.services.transaction import enter_gate, transaction
 
 HALTED = "PD423"
 A_FILL = "INSERT INTO fills SELECT gen_random_uuid(), order_id, symbol, side, qty, 99, 0, 0, now() FROM orders"
+WAITING_FOR_TURN = f"SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = {TURN} AND NOT granted"
+WAITING_FOR_GATE = f"SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = {GATE} AND NOT granted"
 HOLDERS = """
 SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = :gate
 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
 """
+
+
+def in_the_gate_alone(other: Session) -> None:
+    """As another program would be: in the gate, whosever turn it is."""
+    other.execute(text("SELECT pg_advisory_xact_lock_shared(:gate)"), {"gate": GATE})
 
 
 def frozen_in_the_gate(engine: Engine) -> Session:
@@ -57,7 +61,7 @@ def test_halt_is_in_force_within_a_second_while_a_process_is_frozen_in_the_gate(
 def test_halt_ends_every_process_that_is_frozen_in_the_gate(session: Session, engine: Engine) -> None:
     frozen = [Session(engine) for _ in range(5)]
     for other in frozen:
-        enter_gate(other)
+        in_the_gate_alone(other)
     kill_switch.halt(engine, "stop", "user:ada")
     for other in frozen:
         with pytest.raises(DBAPIError):
@@ -114,6 +118,24 @@ def test_trade_that_read_the_switch_before_the_halt_cannot_commit_a_fill_after_i
         with pytest.raises(DBAPIError) as caught:
             late.execute(text(A_FILL))
         assert caught.value.orig.pgcode == HALTED  # type: ignore[union-attr]
+
+
+def test_trades_wait_for_their_turn_outside_the_gate_so_that_a_halt_waits_for_one_of_them(
+    session: Session, engine: Engine
+) -> None:
+    first, second = Session(engine), Session(engine)
+    enter_gate(first)
+    with ThreadPoolExecutor(2) as pool:
+        waiting = pool.submit(enter_gate, second)
+        assert eventually(lambda: one(session, WAITING_FOR_TURN) == 1)
+        halting = pool.submit(kill_switch.halt, engine, "stop", "user:ada")
+        assert eventually(lambda: one(session, WAITING_FOR_GATE) == 1)
+        first.commit()
+        assert not halting.result(5).already
+        waiting.result(5)
+    assert second.execute(text("SELECT enabled FROM kill_switch")).scalar_one() is True
+    for other in (first, second):
+        other.close()
 
 
 def test_gate_is_left_when_a_use_case_ends_well_or_badly(session: Session, engine: Engine) -> None:

@@ -151,7 +151,7 @@ def test_late_quote_is_kept_and_flagged_and_moves_nothing(session: Session) -> N
 def test_late_quote_is_seen_by_no_strategy_and_no_rule_afterwards(session: Session) -> None:
     take(session, quote(100, at=10), quote(100, at=20))
     take(session, quote(1, at=15), at=21)
-    desk, _ = desk_state.load(session, [SOL], BOT, after(22), window_seconds=600, lock=False)
+    desk, _ = desk_state.load(session, [SOL], BOT, after(22), window_seconds=600)
     assert [entry.mid_price for entry in desk.tape(SOL).window(after(0))] == [100, 100]
     assert desk.suspects == {}
 

@@ -1,7 +1,7 @@
 """Loading the desk from the database for one transaction.
 
-The account row is the book's mutex: with ``lock=True`` it is locked first, and everything else is read in later
-statements, so that it is seen as the last holder of the lock left it.
+Whoever means to write has entered the gate before (:func:`webapp.services.transaction.enter_gate`), and sees everything
+as the last one in there left it; whoever only looks reads it all in one moment.
 """
 
 import os
@@ -25,7 +25,6 @@ from webapp.domain.orders import OrderStatus, Side
 from webapp.domain.policy import Policy
 from webapp.domain.positions import Position
 from webapp.domain.records import OrderRow
-from webapp.services.transaction import lock_account
 
 _ACCOUNT = """
 SELECT a.starting_cash, a.cash, a.fees_paid, a.peak_nav, p.version, p.limits,
@@ -86,15 +85,14 @@ def load(
     window_seconds: int = 0,
     cap: int | None = WINDOW_CAP,
     seed: bytes | None = None,
-    lock: bool = True,
 ) -> tuple[Desk, datetime]:
     """The desk as far as the given symbols need it, and the instant it is judged at.
 
-    ``now`` None means the database's clock, read once the lock is held. ``window_seconds`` is how far back a strategy
+    ``now`` None means the database's clock, read once the gate is open. ``window_seconds`` is how far back a strategy
     looks, ``cap`` how many quotes of it are read at most (None: all of them). ``seed`` makes ids repeatable.
     Raises :class:`Conflict` when the books of a foreign database were never derived.
     """
-    account, desk_now = _account(session, now, lock)
+    account, desk_now = _account(session, now)
     policy = Policy.from_document(account.limits)
     book = Book(account.starting_cash, account.cash, account.fees_paid, account.peak_nav)
     ids = TimeOrderedIds(seed if seed is not None else os.urandom(16))
@@ -111,9 +109,7 @@ def load(
     return desk, desk_now
 
 
-def _account(session: Session, now: datetime | None, lock: bool) -> tuple[Row[Any], datetime]:
-    if lock:
-        lock_account(session)
+def _account(session: Session, now: datetime | None) -> tuple[Row[Any], datetime]:
     account = session.execute(text(_ACCOUNT.replace("SELECT", "SELECT clock_timestamp() AS clock,", 1))).one_or_none()
     if account is None:
         raise Conflict("the desk has no account or no policy; run: flask --app wsgi books rebuild")

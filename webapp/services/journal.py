@@ -1,15 +1,12 @@
 """The one writer of what the core decided: rows in, nothing decided here."""
 
 import io
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from datetime import datetime
-from enum import Enum
 from typing import Any
 
-from sqlalchemy import Table, insert, select, update
-from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy import Table, select
 from sqlalchemy.orm import Session
 
 from webapp.domain.book import Book
@@ -17,9 +14,9 @@ from webapp.domain.desk import Desk
 from webapp.domain.money import ZERO, quantise
 from webapp.domain.positions import Position as Holding
 from webapp.domain.records import Changes
-from webapp.domain.wire import jsonable
 from webapp.models import (
     Account,
+    Base,
     Cycle,
     Fill,
     FillReceipt,
@@ -33,6 +30,7 @@ from webapp.models import (
     RiskEvent,
     Signal,
 )  # fmt: skip
+from webapp.services.script import Script, adapted
 
 COPY_FROM_ROWS = 100
 """From this many rows on, COPY is faster than INSERT."""
@@ -40,14 +38,20 @@ COPY_FROM_ROWS = 100
 
 def write(session: Session, desk: Desk, changes: Changes, now: datetime) -> None:
     """Write one step's rows and the state of the book after it, in the caller's transaction."""
+    script = Script(session)
     for table, rows in _tables(changes):
-        _add(session, table, rows)
+        if len(rows) < COPY_FROM_ROWS:
+            script.insert(table, [vars(row) for row in rows])
+        else:
+            script.run()  # what the rows refer to comes before them
+            copy_rows(session, table, [vars(row) for row in rows])
     for order_id, status in changes.statuses.items():
-        session.execute(update(Order).where(Order.order_id == order_id).values(status=status))
+        script.add("UPDATE orders SET status = %s WHERE order_id = %s", (status, order_id))
     filled = {fill.symbol for fill in changes.fills}
     holdings = {desk.book.position(symbol): changes.marked[symbol] for symbol in sorted(changes.marked)}
-    write_positions(session, holdings, filled)
-    write_account(session, desk.book, now)
+    write_positions(script, holdings, filled)
+    write_account(script, desk.book, now)
+    script.run()
 
 
 def _tables(changes: Changes) -> Iterable[tuple[Table, Sequence[Any]]]:
@@ -65,14 +69,14 @@ def _tables(changes: Changes) -> Iterable[tuple[Table, Sequence[Any]]]:
         (Cycle, changes.cycles),
     ):
         if rows:
-            yield model.__table__, rows  # type: ignore[misc]  # declarative types it as FromClause
+            yield table_of(model), rows
 
 
-def _add(session: Session, table: Table, rows: Sequence[Any]) -> None:
-    if len(rows) < COPY_FROM_ROWS:
-        session.execute(insert(table), [vars(row) for row in rows])
-    else:
-        copy_rows(session, table, [vars(row) for row in rows])
+def table_of(model: type[Base]) -> Table:
+    """The table of a model."""
+    table = model.__table__
+    assert isinstance(table, Table)
+    return table
 
 
 def copy_rows(session: Session, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -87,38 +91,18 @@ def _cell(value: Any) -> str:
     """A value in COPY's text format."""
     if value is None:
         return "\\N"
-    if isinstance(value, Mapping):
-        value = json.dumps(jsonable(value))
-    elif isinstance(value, Enum):
-        value = value.value
-    return str(value).replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
+    text = str(adapted(value))
+    return text.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
 
 
-def write_positions(session: Session, holdings: Mapping[Holding, datetime], filled: set[str]) -> None:
+def write_positions(script: Script, holdings: Mapping[Holding, datetime], filled: set[str]) -> None:
     """Store holdings, each as of its time, rounded as the schema shows them, and the exact cost of the filled ones."""
-    if not holdings:
-        return
-    shown = upsert(Position).values(
-        [{**position_columns(holding), "updated_at": at} for holding, at in holdings.items()]
-    )
-    session.execute(
-        shown.on_conflict_do_update(
-            index_elements=["symbol"],
-            set_={
-                name: shown.excluded[name]
-                for name in ("qty", "avg_entry_price", "mark_price", "unrealized_pnl", "updated_at")
-            },
-        )
-    )
+    if holdings:
+        shown = [{**position_columns(holding), "updated_at": at} for holding, at in holdings.items()]
+        script.upsert(table_of(Position), shown, "symbol")
     costs = [_cost_columns(holding) for holding in holdings if holding.symbol in filled]
     if costs:
-        exact = upsert(PositionCost).values(costs)
-        session.execute(
-            exact.on_conflict_do_update(
-                index_elements=["symbol"],
-                set_={name: exact.excluded[name] for name in ("cost", "net_paid", "fees", "last_fill_at")},
-            )
-        )
+        script.upsert(table_of(PositionCost), costs, "symbol")
 
 
 def position_columns(holding: Holding) -> dict[str, Any]:
@@ -142,17 +126,12 @@ def _cost_columns(holding: Holding) -> dict[str, Any]:
     }
 
 
-def write_account(session: Session, book: Book, now: datetime) -> None:
+def write_account(script: Script, book: Book, now: datetime) -> None:
     """Store cash, fees and the peak, exactly."""
-    session.execute(
-        update(Account).values(
-            starting_cash=book.starting_cash,
-            cash=book.cash,
-            fees_paid=book.fees_paid,
-            peak_nav=quantise(book.peak_nav),
-            last_nav=quantise(book.nav),
-            updated_at=now,
-        )
+    script.add(
+        "UPDATE account SET"
+        " starting_cash = %s, cash = %s, fees_paid = %s, peak_nav = %s, last_nav = %s, updated_at = %s",
+        (book.starting_cash, book.cash, book.fees_paid, quantise(book.peak_nav), quantise(book.nav), now),
     )
 
 

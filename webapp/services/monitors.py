@@ -1,4 +1,7 @@
-"""The desk's own reasons to halt. Each halts through the same door as everybody else, with actor ``risk-engine``."""
+"""The desk's own reasons to halt. Each halts through the same door as everybody else, with actor ``risk-engine``.
+
+:mod:`webapp.domain.halts` says which causes last and which are over once they were acted on.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -6,16 +9,18 @@ from datetime import datetime, timedelta
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from webapp.domain.desk import drawdown_breach
+from webapp.domain import halts
+from webapp.domain.desk import Desk, drawdown_breach
 from webapp.domain.moments import seconds
 from webapp.domain.money import short
 from webapp.domain.policy import Policy
 from webapp.domain.records import Breach
+from webapp.domain.wire import timestamp
 from webapp.services import desk_state, kill_switch
 from webapp.services.kill_switch import HaltReceipt
 from webapp.services.transaction import one_moment
 
-ACTOR = "risk-engine"
+ACTOR = halts.ACTOR
 
 _OLDEST_QUOTE = """
 WITH watched AS (
@@ -28,7 +33,11 @@ FROM watched w CROSS JOIN LATERAL (
   SELECT event_at FROM market_ticks WHERE symbol = w.symbol ORDER BY event_at DESC LIMIT 1
 ) t ORDER BY t.event_at LIMIT 1
 """
-_HEARTBEAT = "SELECT beat_at, clock_timestamp() AS now FROM heartbeats WHERE process = :process"
+_HEARTBEAT = """
+SELECT beat_at, pid, host, clock_timestamp() AS now, (SELECT enabled FROM kill_switch) AS halted
+FROM heartbeats WHERE process = :process
+"""
+_FAILED_CHECK = "SELECT name, detail FROM self_checks WHERE NOT ok ORDER BY name DESC LIMIT 1"
 
 
 def act_on(session: Session, breaches: Sequence[Breach], now: datetime | None = None) -> HaltReceipt | None:
@@ -39,40 +48,75 @@ def act_on(session: Session, breaches: Sequence[Breach], now: datetime | None = 
 
 
 def watch(
-    session: Session, symbols: Sequence[str], now: datetime | None = None, since: datetime | None = None
+    session: Session,
+    symbols: Sequence[str],
+    now: datetime | None = None,
+    since: datetime | None = None,
+    *,
+    catch_up: bool = False,
 ) -> HaltReceipt | None:
-    """Look for reasons to halt that no call would bring up: quotes that stopped coming, and the drawdown.
+    """Look for reasons to halt that no call would bring up: quotes that stopped coming, the drawdown, a failed check.
 
     ``symbols`` are those the feed should quote; what is held or waits for a fill is watched too. ``since`` is when
     quotes began to be expected: after a pause nobody could have brought any, so an older one counts as that old.
+    ``catch_up`` also acts on what stored quotes called for when whoever stored them could not.
     """
     with one_moment(session):
-        desk, _ = desk_state.load(session, [], ACTOR, now, lock=False)
-        breaches = [] if desk.halted else _stale(session, symbols, desk.policy, now, since)
-        drawdown = None if desk.halted else drawdown_breach(desk.book, desk.policy)
-    if drawdown is not None:
-        breaches.append(drawdown)
+        desk, at = desk_state.load(session, symbols if catch_up else [], ACTOR, now)
+        breaches = [] if desk.halted else _lasting(session, symbols, desk, now, since)
+        if catch_up and not desk.halted:
+            breaches += _not_acted_on(session, desk, at)
     return act_on(session, breaches, now)
+
+
+def check_breach(name: str, detail: str) -> Breach:
+    """The breach of a check of the desk on itself, ``books`` or ``audit``, that found ``detail`` wrong."""
+    return Breach({"books": halts.BOOKS_BROKEN, "audit": halts.AUDIT_BROKEN}[name], detail)
 
 
 def engine_lost(session: Session, patience: timedelta, since: datetime) -> HaltReceipt | None:
     """The dead man's switch: halt when an engine that beat has fallen silent, for others to call.
 
     ``since`` is when the caller began to watch: an engine gets ``patience`` from then on, so that a desk that was cut
-    off whole may start again. An engine that stopped cleanly took its heartbeat with it and is not missed.
+    off whole may start again. An engine that stopped cleanly took its heartbeat with it and is not missed. One that
+    falls silent while the desk is halted anyway is missed after the release.
     """
     row = session.execute(text(_HEARTBEAT), {"process": "engine"}).one_or_none()
     session.rollback()
-    if row is None or row.now - max(row.beat_at, since) < patience:
+    if row is None or row.halted or row.now - max(row.beat_at, since) < patience:
         return None
-    silent = seconds(row.now - row.beat_at)
-    receipt = act_on(session, [Breach("ENGINE_LOST", f"the engine has given no sign of life for {short(silent, 0)} s")])
+    silent, limit = short(seconds(row.now - row.beat_at), 0), short(seconds(patience), 0)
+    who, last = f"process {row.pid} on {row.host}", timestamp(row.beat_at)
+    said = f"the engine ({who}) has given no sign of life for {silent} s, since {last}; the limit is {limit} s"
+    receipt = act_on(session, [Breach(halts.ENGINE_LOST, said)])
     # The same silence must not halt again after a release: only an engine that beats anew can be lost anew.
     session.execute(
         text("DELETE FROM heartbeats WHERE process = 'engine' AND beat_at = :beat_at"), {"beat_at": row.beat_at}
     )
     session.commit()
     return receipt
+
+
+def _lasting(
+    session: Session, symbols: Sequence[str], desk: Desk, now: datetime | None, since: datetime | None
+) -> list[Breach]:
+    """The causes that are there now, whoever may have brought them about."""
+    found = _stale(session, symbols, desk.policy, now, since)
+    drawdown = drawdown_breach(desk.book, desk.policy)
+    if drawdown is not None:
+        found.append(drawdown)
+    failed = session.execute(text(_FAILED_CHECK)).one_or_none()
+    if failed is not None:
+        found.append(check_breach(failed.name, failed.detail))
+    return found
+
+
+def _not_acted_on(session: Session, desk: Desk, at: datetime) -> list[Breach]:
+    """What quotes of the last window called for since the switch was last turned."""
+    turned = kill_switch.state(session).changed_at
+    window = at - timedelta(seconds=desk.policy.anomaly_window_seconds)
+    since = window if turned is None else max(window, turned)
+    return [breach for seen_at, breach in sorted(desk.unacted.items()) if seen_at > since]
 
 
 def _stale(
@@ -82,12 +126,10 @@ def _stale(
     row = session.execute(text(_OLDEST_QUOTE), {"symbols": list(symbols), "now": now}).one_or_none()
     if row is None:
         return []
-    age = seconds(row.now - (row.event_at if since is None else max(row.event_at, since)))
+    expected = row.event_at if since is None else max(row.event_at, since)
+    age = seconds(row.now - expected)
     if age <= limit_seconds:
         return []
-    return [
-        Breach(
-            "STALE_MARKET_DATA",
-            f"the newest quote of {row.symbol} is {short(age, 0)} s old; the limit is {limit_seconds} s",
-        )
-    ]
+    of, watched = timestamp(row.event_at), "" if expected == row.event_at else f", counted from {timestamp(expected)}"
+    said = f"the newest quote of {row.symbol}, of {of}, is {short(age, 0)} s old{watched}; the limit is {limit_seconds} s"
+    return [Breach(halts.STALE_MARKET_DATA, said)]

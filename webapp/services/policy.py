@@ -15,7 +15,7 @@ from webapp.domain.money import ZERO
 from webapp.domain.policy import Policy
 from webapp.domain.reasons import check_reason
 from webapp.models import Account, Fill, PolicyVersion, PortfolioSnapshot
-from webapp.services.transaction import database_now, enter_gate, lock_account, transaction
+from webapp.services.transaction import database_now, enter_gate, transaction
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,6 @@ def change(
     why = check_reason(reason, required=False)
     with transaction(session):
         enter_gate(session)
-        lock_account(session)
         before = current(session)
         difference = before.policy.difference(wanted)
         if not difference:

@@ -22,7 +22,8 @@ from webapp.services import audit, rollups
 from webapp.services.books import book_of, fold
 from webapp.services.journal import write_account, write_positions
 from webapp.services.policy import current
-from webapp.services.transaction import database_now, enter_gate, lock_account, transaction
+from webapp.services.script import Script
+from webapp.services.transaction import database_now, enter_gate, transaction
 
 CENT = Decimal("0.01")
 CLOSE_ENOUGH = Decimal("0.01")
@@ -107,7 +108,7 @@ class Rebuilt:
 
 
 def rebuild(session: Session, now: datetime | None = None) -> Rebuilt:
-    """Derive the companions anew, holding the book's lock.
+    """Derive the companions anew, when their turn has come.
 
     Raises :class:`OutOfRange` when the fills make amounts that the schema cannot hold, :class:`NotFound` when there is
     no policy.
@@ -119,7 +120,6 @@ def rebuild(session: Session, now: datetime | None = None) -> Rebuilt:
         enter_gate(session)
         at = database_now(session) if now is None else now
         _open_account(session, at)
-        lock_account(session)
         holdings, fills = fold(session)
         book = book_of(_marked(session, holdings), _starting_cash(session, holdings))
         peak = session.execute(text(_PEAK)).scalar_one()
@@ -172,8 +172,10 @@ def _store(session: Session, book: Book, at: datetime) -> None:
     """Positions, exact costs and the account; and a snapshot, if the newest one does not say what the fills say."""
     symbols = set(book.positions)
     session.execute(text("DELETE FROM position_costs WHERE symbol <> ALL(:symbols)"), {"symbols": sorted(symbols)})
-    write_positions(session, dict.fromkeys(book.positions.values(), at), symbols)
-    write_account(session, book, at)
+    script = Script(session)
+    write_positions(script, dict.fromkeys(book.positions.values(), at), symbols)
+    write_account(script, book, at)
+    script.run()
     value = book.valuation()
     last = session.execute(text(_LAST_SNAPSHOT)).one_or_none()
     if last is not None and tuple(last) != tuple(vars(value).values()):

@@ -27,7 +27,7 @@ from webapp.domain.strategies import Strategy
 from webapp.models import ReplayRun
 from webapp.services import desk_state, journal, kill_switch, monitors
 from webapp.services.journal import account_stamp
-from webapp.services.transaction import database_now, enter_gate, lock_account, transaction
+from webapp.services.transaction import database_now, enter_gate, transaction
 
 CHUNK_ROWS = 2_000
 """Rows of one transaction: some 0.1 s, which is as long as a halt may have to wait for it."""
@@ -226,7 +226,6 @@ def _step(run: _Run, desk: Desk, entry: Entry, changes: Changes) -> None:
 
 def _desk(session: Session, run: _Run, chunk: Sequence[Entry]) -> Desk:
     """The desk in memory, or the stored one if it lacks a symbol or somebody else has changed it."""
-    lock_account(session)
     quoted = {entry.tick.symbol for entry in chunk if entry.tick is not None}
     if run.desk is not None and quoted <= run.symbols and run.stamp == account_stamp(session):
         return run.desk
@@ -241,7 +240,7 @@ def _desk(session: Session, run: _Run, chunk: Sequence[Entry]) -> Desk:
     longest = max((run.plan.strategy_for(symbol).window_seconds for symbol in run.symbols), default=0)
     window = max(longest, int(MOVE_WINDOW.total_seconds()))
     run.desk, _ = desk_state.load(
-        session, run.symbols, actor, start, window_seconds=window, cap=None, seed=run.plan.seed, lock=False
+        session, run.symbols, actor, start, window_seconds=window, cap=None, seed=run.plan.seed
     )
     return run.desk
 

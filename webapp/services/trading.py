@@ -131,7 +131,7 @@ def check(
     """What the gate would say of a cycle as things stand. Writes nothing and locks nothing."""
     window = 0 if strategy is None else strategy.window_seconds
     with one_moment(session):
-        desk, at = desk_state.load(session, [request.symbol], by, now, window_seconds=window, lock=False)
+        desk, at = desk_state.load(session, [request.symbol], by, now, window_seconds=window)
     proposal = request.proposal
     if proposal is None and strategy is not None:
         proposal = cycle.ask(desk, Trigger(request.symbol, request.trigger_source, None, strategy), at)

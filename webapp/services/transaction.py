@@ -7,7 +7,11 @@ from datetime import datetime
 from sqlalchemy import Connection, text
 from sqlalchemy.orm import Session
 
-from webapp.models.locks import GATE
+from webapp.models.locks import GATE, TURN
+
+_ENTER = """
+WITH turn AS MATERIALIZED (SELECT pg_advisory_xact_lock(:turn)) SELECT pg_advisory_xact_lock_shared(:gate) FROM turn
+"""
 
 
 @contextmanager
@@ -29,13 +33,14 @@ def transaction(session: Session) -> Iterator[Session]:
 
 
 def enter_gate(session: Session) -> None:
-    """Take the trading gate, shared, until the transaction ends.
+    """Wait for one's turn to change the book, then take the trading gate, shared; both until the transaction ends.
 
-    A halt takes it exclusively: it waits for those inside and keeps the next ones out. Advisory locks queue fairly, row
-    locks do not. What the gate protects must be read in a later statement, because a statement sees the database as it
-    was when it began, not as it is once a lock is granted.
+    The turn is the book's mutex. Whoever waits for it waits outside the gate, so that a halt, which takes the gate
+    exclusively and knows of no turns, waits for one trade and not for a queue of them. Advisory locks queue fairly, row
+    locks do not. What they protect must be read in a later statement, because a statement sees the database as it was
+    when it began, not as it is once a lock is granted.
     """
-    session.execute(text("SELECT pg_advisory_xact_lock_shared(:gate)"), {"gate": GATE})
+    session.execute(text(_ENTER), {"turn": TURN, "gate": GATE})
 
 
 @contextmanager
@@ -47,11 +52,6 @@ def one_moment(session: Session) -> Iterator[None]:
         yield
     finally:
         session.rollback()
-
-
-def lock_account(session: Session) -> None:
-    """Take the book's mutex, the account row, until the transaction ends; what it guards is read after it."""
-    session.execute(text("SELECT FROM account FOR UPDATE"))
 
 
 def database_now(database: Session | Connection) -> datetime:
