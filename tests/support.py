@@ -16,7 +16,9 @@ PASSWORD = "correct horse battery staple"
 def eventually(true: Callable[[], bool], seconds: float = 15) -> bool:
     """Whether it came true in time."""
     deadline = time.monotonic() + seconds
-    while not true() and time.monotonic() < deadline:
+    while time.monotonic() < deadline:
+        if true():
+            return True
         time.sleep(0.02)
     return true()
 
