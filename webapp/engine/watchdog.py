@@ -25,21 +25,27 @@ def start(engine: Engine, symbols: Sequence[str], leads: Callable[[], bool], sto
 
 def _run(engine: Engine, symbols: Sequence[str], leads: Callable[[], bool], stopping: Event) -> None:
     since: datetime | None = None
+    caught_up = False
     while not stopping.wait(INTERVAL_SECONDS):
         if leads():
             since = since or datetime.now(UTC)
-            _look(engine, symbols, since)
+            caught_up = _look(engine, symbols, since, catch_up=not caught_up) or caught_up
         else:
-            since = None
+            since, caught_up = None, False
 
 
-def _look(engine: Engine, symbols: Sequence[str], since: datetime) -> None:
-    """``since`` is when this engine began to lead: until then nobody could be expected to bring quotes."""
+def _look(engine: Engine, symbols: Sequence[str], since: datetime, *, catch_up: bool) -> bool:
+    """False when the database did not let it look.
+
+    ``since`` is when this engine began to lead: until then nobody could be expected to bring quotes. With ``catch_up``
+    it also does what the leader before should have done with the last quotes, had it lived.
+    """
     try:
         with Session(engine) as session:
-            receipt = monitors.watch(session, symbols, since=since)
+            receipt = monitors.watch(session, symbols, since=since, catch_up=catch_up)
     except (SQLAlchemyError, DomainError) as error:
         log.warning("watchdog_failed", error=str(error).partition("\n")[0])
-        return
+        return False
     if receipt is not None and not receipt.already:
         log.warning("halted", reason=receipt.reason, orders_canceled=receipt.orders_canceled)
+    return True

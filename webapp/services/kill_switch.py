@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 from threading import Event, Thread
@@ -33,7 +33,7 @@ LONGEST_WAIT_MS = 5 * PATIENCE_MS
 SECOND_PERSON_WITHIN = timedelta(minutes=15)
 
 _END_HOLDERS = """
-SELECT count(pg_terminate_backend(pid)) FROM pg_locks
+SELECT pid, pg_terminate_backend(pid) FROM pg_locks
 WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
   AND classid = 0 AND objid = :gate AND objsubid = 1 AND granted AND pid = ANY(pg_blocking_pids(:waiting))
 """
@@ -57,7 +57,8 @@ UPDATE account SET peak_since = :at, updated_at = clock_timestamp(),
   peak_nav = round(cash + coalesce((SELECT sum(qty * mark_price) FROM positions), 0), 8)
 RETURNING peak_nav
 """
-_KEEP_PEAK = "UPDATE account SET peak_since = :at, updated_at = clock_timestamp() RETURNING peak_nav"
+_KEEP_PEAK = "UPDATE account SET updated_at = clock_timestamp() RETURNING peak_nav"
+_HEAD = "SELECT seq || ':' || hash FROM audit_head"
 _ASK = """
 INSERT INTO release_requests (id, actor, reason, requested_at) VALUES (1, :actor, :reason, :at)
 ON CONFLICT (id) DO UPDATE SET actor = excluded.actor, reason = excluded.reason, requested_at = excluded.requested_at
@@ -77,7 +78,11 @@ class SwitchState:
 
 @dataclass(frozen=True)
 class HaltReceipt:
-    """What a halt did. ``already`` tells that the desk was halted before and nothing changed."""
+    """What a halt did. ``already`` tells that the desk was halted before and nothing changed.
+
+    ``waited_ms`` is how long it waited for the trades inside the gate, ``cut_off`` how many of them it ended, and
+    ``took_ms`` how long all of it took until it was committed. ``audit_head`` is what to keep outside the database.
+    """
 
     event_id: UUID | None
     halted_at: datetime
@@ -87,17 +92,21 @@ class HaltReceipt:
     last_fill_at: datetime | None
     waited_ms: int
     already: bool
+    cut_off: int = 0
+    took_ms: int = 0
+    audit_head: str | None = None
 
 
 @dataclass(frozen=True)
 class ReleaseReceipt:
-    """What a release did; drawdown counts from ``peak_nav`` (USDC) on."""
+    """What a release did; drawdown counts from ``peak_nav`` (USDC) on, which is new unless ``kept_peak``."""
 
     event_id: UUID
     released_at: datetime
     reason: str
     actor: str
     peak_nav: str
+    kept_peak: bool = False
 
 
 @dataclass(frozen=True)
@@ -128,11 +137,12 @@ def halt(
     text_reason = check_reason(reason, required=False)
     started = time.monotonic()
     try:
-        with _gate_shut(bind) as connection:
+        with _gate_shut(bind) as (connection, cut_off):
             waited_ms = int((time.monotonic() - started) * 1000)
-            return _halt(connection, text_reason, by, now, seed, waited_ms)
+            receipt = _halt(connection, text_reason, by, now, seed, waited_ms)
     except SQLAlchemyError as error:
         raise Unconfirmed("the halt was not confirmed: assume trading is ON, and try again") from error
+    return replace(receipt, cut_off=len(cut_off), took_ms=int((time.monotonic() - started) * 1000))
 
 
 def release(
@@ -152,7 +162,7 @@ def release(
     """
     text_reason = check_reason(reason, required=True)
     try:
-        with _gate_shut(bind) as connection:
+        with _gate_shut(bind) as (connection, _):
             return _release(connection, _Wish(text_reason or "", by, people, keep_peak), now, seed)
     except SQLAlchemyError as error:
         raise Unconfirmed("the release was not confirmed; look at the switch before anything else") from error
@@ -186,7 +196,8 @@ def _halt(
         connection.execute(text(_ADD_STEP), steps)
     connection.execute(text(_ADD_EVENT), event)
     connection.execute(text("UPDATE account SET updated_at = clock_timestamp()"))
-    return HaltReceipt(event_id, at, reason, by, len(canceled), last_fill_at, waited_ms, already=False)
+    head: str | None = connection.execute(text(_HEAD)).scalar_one_or_none()
+    return HaltReceipt(event_id, at, reason, by, len(canceled), last_fill_at, waited_ms, False, audit_head=head)
 
 
 @dataclass(frozen=True)
@@ -216,7 +227,7 @@ def _release(
     peak = connection.execute(new_peak, {"at": at}).scalar_one()
     connection.execute(text(_SET_STATE), event)
     connection.execute(text(_ADD_EVENT), event)
-    return ReleaseReceipt(event_id, at, wish.reason, wish.by, str(peak))
+    return ReleaseReceipt(event_id, at, wish.reason, wish.by, str(peak), wish.keep_peak)
 
 
 def _seconded(connection: Connection, wish: _Wish, at: datetime) -> bool:
@@ -233,8 +244,8 @@ def _read_state(connection: Connection) -> Row[Any] | None:
 
 
 @contextmanager
-def _gate_shut(bind: Engine | Connection) -> Iterator[Connection]:
-    """A transaction on a connection of its own that holds the gate exclusively.
+def _gate_shut(bind: Engine | Connection) -> Iterator[tuple[Connection, set[int]]]:
+    """A transaction on a connection of its own that holds the gate exclusively, and whose connections it ended.
 
     Whoever sits in the gate for longer than :data:`PATIENCE_MS` is hung, or frozen: their connection is ended, which
     rolls their trade back, so that no process can keep the desk from halting.
@@ -243,28 +254,28 @@ def _gate_shut(bind: Engine | Connection) -> Iterator[Connection]:
     with engine.connect() as connection:
         own = "SELECT pg_backend_pid(), set_config('lock_timeout', :longest, true)"
         pid: int = connection.execute(text(own), {"longest": f"{LONGEST_WAIT_MS}ms"}).scalar_one()
-        with _impatience(engine, pid):
+        with _impatience(engine, pid) as cut_off:
             connection.execute(text("SELECT pg_advisory_xact_lock(:gate)"), {"gate": GATE})
-        yield connection
+        yield connection, cut_off
         connection.commit()
 
 
 @contextmanager
-def _impatience(engine: Engine, waiting: int) -> Iterator[None]:
+def _impatience(engine: Engine, waiting: int) -> Iterator[set[int]]:
     """While the block lasts, end the connections inside the gate that keep ``waiting`` waiting, after a while.
 
     From another connection: the halt keeps its place in the queue, so nobody enters in the place of who is ended.
     """
-    served = Event()
+    served, ended = Event(), set[int]()
 
     def lose_patience() -> None:
         while not served.wait(PATIENCE_MS / 1000):
             with suppress(SQLAlchemyError), engine.connect() as other:
-                other.execute(text(_END_HOLDERS), {"gate": GATE, "waiting": waiting})
+                ended.update(row.pid for row in other.execute(text(_END_HOLDERS), {"gate": GATE, "waiting": waiting}))
 
     Thread(target=lose_patience, name="impatience", daemon=True).start()
     try:
-        yield
+        yield ended
     finally:
         served.set()
 

@@ -130,6 +130,6 @@ def _stale(
     age = seconds(row.now - expected)
     if age <= limit_seconds:
         return []
-    of, watched = timestamp(row.event_at), "" if expected == row.event_at else f", counted from {timestamp(expected)}"
-    said = f"the newest quote of {row.symbol}, of {of}, is {short(age, 0)} s old{watched}; the limit is {limit_seconds} s"
-    return [Breach(halts.STALE_MARKET_DATA, said)]
+    quote = f"the newest quote of {row.symbol}, of {timestamp(row.event_at)}, is {short(age, 0)} s old"
+    counted = "" if expected == row.event_at else f", counted from {timestamp(expected)}"
+    return [Breach(halts.STALE_MARKET_DATA, f"{quote}{counted}; the limit is {limit_seconds} s")]

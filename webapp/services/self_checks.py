@@ -44,7 +44,7 @@ def due(session: Session, now: datetime | None = None) -> bool:
     count, oldest, ok = session.execute(result).one()
     at = database_now(session) if now is None else now
     session.rollback()
-    return count < 2 or at - oldest >= (EVERY if ok else AGAIN)
+    return bool(count < 2 or at - oldest >= (EVERY if ok else AGAIN))
 
 
 def _checks(session: Session) -> Iterator[Checked]:
