@@ -3,7 +3,7 @@
 import uuid
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, SmallInteger, func
+from sqlalchemy import CheckConstraint, Index, SmallInteger, func
 from sqlalchemy.orm import Mapped, mapped_column
 
 from webapp.models.base import Base, only_row
@@ -21,6 +21,14 @@ class AuditLink(Base):
     previous_hash: Mapped[str]
     row_hash: Mapped[str]
     recorded_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    """When the transaction began that wrote the row."""
+
+
+Index(
+    "ix_audit_chain_kill_switch_events",
+    AuditLink.row_id,
+    postgresql_where=AuditLink.source == "kill_switch_events",
+)
 
 
 class AuditHead(Base):
