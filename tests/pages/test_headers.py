@@ -27,9 +27,9 @@ def test_policy_allows_no_inline_code_and_no_other_host():
 
 def test_static_files_under_their_content_address_are_kept_for_ever(client):
     page = client.get("/login").text
-    address = re.search(r'"(/static/css/base\.css\?v=[0-9a-f]+)"', page)[1]
+    address = re.search(r'"(/static/bundle/desk\.css\?v=[0-9a-f]+)"', page)[1]
 
-    with client.get(address) as hashed, client.get("/static/css/base.css") as plain:
+    with client.get(address) as hashed, client.get("/static/bundle/desk.css") as plain:
         assert "immutable" in hashed.headers["Cache-Control"]
         assert "immutable" not in plain.headers.get("Cache-Control", "")
 
@@ -48,3 +48,13 @@ def test_behind_https_cookies_are_secure_and_hsts_is_sent(client):
         assert "; Secure" in cookie
         assert "HttpOnly" in cookie
         assert "SameSite=Lax" in cookie
+
+
+def test_style_and_script_are_one_answer_each(client):
+    page = client.get("/login").text
+
+    assert len(re.findall('rel="stylesheet"', page)) == 1
+    assert len(re.findall("<script ", page)) == 3, "htmx, its morph, and ours"
+    for name in ("desk.css", "desk.js"):
+        assert client.get(f"/static/bundle/{name}").status_code == 200
+    assert client.get("/static/bundle/nope.js").status_code == 404

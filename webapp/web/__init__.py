@@ -5,13 +5,9 @@ from typing import Final
 from flask import Flask, request
 from jinja2 import StrictUndefined
 
-from webapp.web import assets, auth, cells, errors, filters, headers
+from webapp.web import assets, auth, cells, compression, errors, filters, headers
 
 THEMES: Final = ("system", "light", "dark")
-STYLESHEETS: Final = tuple(
-    f"css/{name}.css"
-    for name in ("tokens", "base", "layout", "card", "table", "badge", "button", "form", "flash", "pager", "story")
-)
 SECTIONS: Final = (
     ("Desk", (("/", "Overview"), ("/portfolio/", "Portfolio"), ("/positions/", "Positions"), ("/market/", "Market"))),
     ("Trades", (("/orders/", "Orders"), ("/fills/", "Fills"), ("/signals/", "Signals"), ("/cycles/", "Cycles"))),
@@ -32,6 +28,6 @@ def install(app: Flask) -> None:
     app.jinja_env.autoescape = True
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
-    app.jinja_env.globals.update(theme=theme, stylesheets=STYLESHEETS, sections=SECTIONS)
-    for part in (filters, cells, assets, auth, headers, errors):
+    app.jinja_env.globals.update(theme=theme, sections=SECTIONS)
+    for part in (filters, cells, assets, compression, auth, headers, errors):
         part.install(app)

@@ -1,0 +1,45 @@
+"""Answers in gzip: for whoever takes it, the same content, and never where it would break something."""
+
+import gzip
+import re
+
+import pytest
+
+from tests import builders
+
+GZIP = {"Accept-Encoding": "gzip, deflate"}
+
+
+def addresses(page):
+    return re.findall(r'(?:href|src)="(/static/[^"]+)"', page)
+
+
+def test_page_style_and_script_arrive_compressed_and_whole(client, session):
+    for _ in range(20):
+        builders.order(session)
+    for path in ("/orders.csv", "/orders.json", *addresses(client.get("/login").text)):
+        with client.get(path) as answer:
+            whole = answer.data
+        with client.get(path, headers=GZIP) as answer:
+            sent, vary, encoding = answer.data, answer.vary, answer.headers.get("Content-Encoding")
+        assert "Accept-Encoding" in vary, path
+        assert encoding == ("gzip" if len(whole) > 600 else None), path
+        assert (gzip.decompress(sent) if encoding else sent) == whole, path
+        assert len(sent) <= len(whole), path
+
+
+@pytest.mark.parametrize("taken", ["identity", "br", "gzip;q=0", ""])
+def test_who_takes_no_gzip_gets_none(client, taken):
+    answer = client.get("/login", headers={"Accept-Encoding": taken})
+
+    assert "Content-Encoding" not in answer.headers
+    assert "<html" in answer.text
+
+
+def test_unchanged_chart_is_still_a_304_when_compressed(client, session):
+    builders.snapshot(session)
+    first = client.get("/portfolio/chart.json?range=all", headers=GZIP)
+    again = client.get("/portfolio/chart.json?range=all", headers=GZIP | {"If-None-Match": first.headers["ETag"]})
+
+    assert first.headers["ETag"].startswith("W/") == ("Content-Encoding" in first.headers)
+    assert again.status_code == 304
