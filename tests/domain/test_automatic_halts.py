@@ -57,8 +57,37 @@ def test_move_is_measured_from_the_extreme_of_the_window_not_from_its_first_quot
 
 
 def test_quote_that_left_the_window_no_longer_counts() -> None:
-    assert breaches([(0, 100), (60, 112), (61, 112)]) == []
-    assert breaches([(0, 100), (59, 112), (60, 112)]) == [60]
+    assert breaches([(0, 100), (60.000001, 112), (61, 112)]) == []
+    assert breaches([(0, 100), (60, 112), (60, 112)]) == [60]
+
+
+@pytest.mark.parametrize(("second", "halts"), [(61, True), (120, True), (120.000001, False)])
+def test_quote_confirms_a_move_whose_beginning_has_left_the_window_meanwhile(second: float, halts: bool) -> None:
+    """Quotes that are half a window apart, or a whole one as one-minute bars are, would never halt anything else."""
+    assert breaches([(0, 100), (60, 112), (second, 113)]) == ([second] if halts else [])
+
+
+def test_quote_back_in_range_does_not_confirm_a_move_whose_beginning_has_left_the_window() -> None:
+    assert breaches([(0, 100), (60, 112), (90, 105), (91, 105), (92, 112)]) == []
+    assert breaches([(0, 100), (60, 112), (90, 80), (91, 80)]) == []
+
+
+def test_breach_confirmed_late_tells_both_quotes() -> None:
+    made = watching()
+    made.tick(100)
+    made.tick(112, at=50)
+    (breach,) = made.tick(113, at=70).breaches
+    for part in ("12.00 % within 60 s", "112.00000000 at 2026-03-02T12:00:50Z", "113.00000000 at 2026-03-02T12:01:10Z"):
+        assert part in breach.reason
+
+
+def test_breach_hardly_over_the_limit_does_not_say_that_it_is_at_it() -> None:
+    made = watching(anomaly_halt_pct=Decimal("11.99999999"))
+    made.tick(100)
+    made.tick(112, at=1)
+    (breach,) = made.tick(112, at=2).breaches
+    assert "moved 12.00000000 %" in breach.reason
+    assert "the limit is 11.99999999 %" in breach.reason
 
 
 @pytest.mark.parametrize(("price", "halts"), [("109.99999999", False), ("110", True)])
@@ -136,6 +165,28 @@ def test_halted_desk_finds_no_further_drawdown() -> None:
     made.propose(buy(10))
     made.desk.halted = True
     assert made.tick(10, at=1).breaches == []
+
+
+@pytest.mark.parametrize(("price", "rule"), [(50, "MAX_DRAWDOWN"), (60, "PRICE_ANOMALY")])
+def test_quote_that_calls_for_a_halt_fills_nothing_more(price: int, rule: str) -> None:
+    """The halt comes after the step that found its cause; the orders that wait for it are not to be filled first."""
+    made = watching(max_drawdown=Decimal(495), max_daily_loss=Decimal(5000))
+    made.tick(100)
+    made.propose(buy(10))
+    made.tick(price + 1, at=1)
+    waiting = made.propose(buy(1, price), at=1)
+    changes = made.tick(price, at=2)
+    assert changes.breaches[0].rule == rule
+    assert (changes.fills, made.status(waiting)) == ([], "approved")
+
+
+def test_fill_that_reaches_the_drawdown_is_the_last_of_its_quote() -> None:
+    made = calm_floor(max_drawdown=Decimal("0.9"), fee_bps=Decimal(10))
+    made.tick(100)
+    first, second = made.propose(buy(10, 99)), made.propose(buy(10, 99))
+    changes = made.tick(99, at=1)
+    assert [fill.order_id for fill in changes.fills] == [first.order_id]
+    assert made.status(second) == "approved"
 
 
 def test_desk_that_holds_nothing_has_no_drawdown() -> None:

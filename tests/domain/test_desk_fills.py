@@ -286,3 +286,36 @@ def test_quote_at_which_the_position_does_not_fit_is_refused_and_changes_nothing
         desk.take_tick(quote(9_999_999_999, at=1), after(1), changes)
     assert (desk.book.valuation(), dict(desk.book.positions), tape.newest, len(tape.window(after(-100)))) == before
     assert made.propose(sell(1), at=2).changes.fills[0].fill_price == 1
+
+
+def test_quote_at_which_all_positions_together_do_not_fit_is_refused_and_changes_nothing() -> None:
+    """Each of them fits; what they are worth together has eleven digits."""
+    made = calm_floor()
+    for symbol in (SOL, BTC):
+        made.tick(1, symbol=symbol)
+        made.propose(buy(900), symbol=symbol)
+    made.tick(9_000_000, at=1)
+    desk, before = made.desk, (made.desk.book.valuation(), dict(made.desk.book.positions), made.desk.book.peak_nav)
+    changes = Changes()
+    with pytest.raises(OutOfRange):
+        desk.take_tick(quote(9_000_000, at=1, symbol=BTC), after(1), changes)
+    assert (desk.book.valuation(), dict(desk.book.positions), desk.book.peak_nav) == before
+    assert (changes.marked, changes.breaches, desk.tape(BTC).newest.tick.mid_price) == ({}, [], 1)
+
+
+def test_waiting_order_that_cannot_be_booked_any_more_is_canceled_and_the_quote_is_kept() -> None:
+    made = calm_floor(allow_short=True, starting_cash=Decimal(9_999_999_000))
+    made.tick(100)
+    impossible, possible = made.propose(sell(11, 101)), made.propose(sell(1, 101))
+    changes = made.tick(101, at=1)
+    assert [fill.order_id for fill in changes.fills] == [possible.order_id]
+    assert (made.status(impossible), made.status(possible)) == ("canceled", "executed")
+    assert made.desk.tape(SOL).newest.tick_id == changes.ticks[0].tick_id
+    assert made.desk.book.cash == 9_999_999_101
+
+
+def test_price_that_slippage_makes_nothing_of_is_refused() -> None:
+    made = calm_floor(slippage_bps=5000, allow_short=True, max_fill_notional=Decimal(1))
+    made.tick("0.00000001", 1)
+    with pytest.raises(OutOfRange, match="smallest amount"):
+        made.propose(sell(1))

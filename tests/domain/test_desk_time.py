@@ -7,7 +7,7 @@ import pytest
 
 from tests.domain.desks import SOL, after, buy, calm_floor, floor, quote
 from webapp.domain import moments
-from webapp.domain.desk import SNAPSHOT_SECONDS, fill_time
+from webapp.domain.desk import SNAPSHOT_SECONDS
 from webapp.domain.records import Changes
 
 
@@ -84,6 +84,15 @@ def test_snapshot_of_a_fill_at_a_grid_point_is_not_taken_twice() -> None:
     assert len(made.story.snapshots) == 1
 
 
+def test_fill_before_anybody_looked_at_the_clock_does_not_hide_the_point_of_the_grid_before_it() -> None:
+    made = calm_floor()
+    made.tick(100)
+    made.time(0)
+    made.propose(buy(1), at=65)
+    assert [snapshot.captured_at for snapshot in made.time(66).snapshots] == []
+    assert [snapshot.captured_at for snapshot in made.story.snapshots] == [after(0), after(60), after(65)]
+
+
 @pytest.mark.parametrize(
     ("now", "floor_at"),
     [
@@ -143,10 +152,10 @@ def test_fills_of_one_instant_sort_by_their_ids_in_the_order_in_which_they_were_
     assert len({fill.filled_at for fill in fills}) == 1
 
 
-def test_fill_time_is_now_unless_the_last_fill_is_later() -> None:
-    assert fill_time(after(1), None) == after(1)
-    assert fill_time(after(2), after(1)) == after(2)
-    assert fill_time(after(1), after(2)) == after(2) + timedelta(microseconds=1)
+def test_moment_is_now_unless_the_last_one_was_later() -> None:
+    assert moments.not_before(after(1), None) == after(1)
+    assert moments.not_before(after(2), after(1)) == after(2)
+    assert moments.not_before(after(1), after(2)) == after(2) + timedelta(microseconds=1)
 
 
 def test_orders_that_expire_and_fill_as_the_grid_passes_leave_rows_with_ids_of_their_own() -> None:

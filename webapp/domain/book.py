@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
+from webapp.domain.errors import OutOfRange
 from webapp.domain.execution import Execution
 from webapp.domain.money import ZERO, exact, quantise
 from webapp.domain.positions import Position
@@ -72,19 +73,24 @@ class Book:
         self.positions[symbol], self.cash, self.fees_paid = position, cash, self.fees_paid + fill.fee
         try:
             self.valuation()
-        except Exception:
+        except OutOfRange:
             _restore(self, symbol, *before)
             raise
 
     @exact
     def mark(self, symbol: str, mid_price: Decimal) -> None:
-        """Move the mark of ``symbol``. Raises :class:`OutOfRange` when the position's value would not fit."""
+        """Move the mark of ``symbol``. Raises :class:`OutOfRange`, changing nothing, if a value would not fit."""
         position = self.positions.get(symbol)
         if position is None:
             return
         moved = position.marked(mid_price)
         check_position(moved)
         self.positions[symbol] = moved
+        try:
+            self.valuation()
+        except OutOfRange:
+            self.positions[symbol] = position
+            raise
 
     def note_peak(self) -> None:
         """Remember the highest NAV seen, as it is stored; to be called after each mark and fill."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from webapp.domain.anomaly import judge_move
+from webapp.domain.anomaly import judge_move, window_of
 from webapp.domain.desk import Desk, RestingOrder
 from webapp.domain.market import SeenTick
 from webapp.domain.measure import context_for
@@ -132,9 +132,7 @@ def _anomaly_warning(desk: Desk, seen: SeenTick | None, order_id: UUID, now: dat
     if seen is None:
         return
     tick = seen.tick
-    extremes = desk.tape(tick.symbol).extremes_since(
-        tick.event_at - timedelta(seconds=desk.policy.anomaly_window_seconds)
-    )
+    extremes = desk.tape(tick.symbol).extremes_since(window_of(tick, desk.policy))
     move = None if extremes is None else judge_move(tick, *extremes, desk.policy, desk.policy.anomaly_warn_pct)
     if move is not None:
         warning = move.breach

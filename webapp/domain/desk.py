@@ -11,12 +11,13 @@ from decimal import Decimal
 from uuid import UUID
 
 from webapp.domain.activity import Activity
-from webapp.domain.anomaly import judge_move
+from webapp.domain.anomaly import Move, look_again, window_of
 from webapp.domain.book import Book
+from webapp.domain.errors import OutOfRange
 from webapp.domain.execution import Execution, execute, terms
 from webapp.domain.ids import TimeOrderedIds
 from webapp.domain.market import FUTURE_TOLERANCE, SeenTick, Tape, Tick
-from webapp.domain.moments import MICROSECOND, floor
+from webapp.domain.moments import floor, not_before
 from webapp.domain.money import ZERO, exact, quantise, short
 from webapp.domain.orders import OrderStatus, Side, check_transition
 from webapp.domain.policy import Policy
@@ -36,6 +37,8 @@ TAPE_KEEP = timedelta(seconds=3600)
 """How far back quotes are kept: the longest window any rule or strategy may ask for."""
 SNAPSHOT_SECONDS = 60
 """Width of the grid of time on which NAV is written down, whether or not anything trades."""
+UNBEARABLE = "the book can no longer carry it"
+"""Why an order that had passed is canceled instead of filled."""
 
 
 @dataclass
@@ -69,10 +72,10 @@ class Desk:
     day_start_nav: Decimal = ZERO
     last_snapshot_at: datetime | None = None
     last_snapshot_nav: Decimal | None = None
-    suspects: dict[str, bool] = field(default_factory=dict)
+    suspects: dict[str, Move] = field(default_factory=dict)
+    """Symbols whose newest quote moved far enough to halt and waits for a second one."""
     unacted: dict[datetime, Breach] = field(default_factory=dict)
     """What stored quotes called for, by their time, in case whoever stored them could not act on it any more."""
-    """Symbols whose last quote moved far enough to halt and waits for a second one: True when it rose."""
 
     def tape(self, symbol: str) -> Tape:
         """The recent quotes of ``symbol``."""
@@ -85,9 +88,9 @@ class Desk:
 
     # --- a quote ---
     def take_tick(self, tick: Tick, now: datetime, changes: Changes) -> None:
-        """Store a quote; when it is the newest, move the mark, fill what it reaches and look for reasons to halt.
+        """Store a quote; when it is the newest, move the mark, look for reasons to halt and fill what it reaches.
 
-        Raises :class:`OutOfRange` when a position could not be valued at it.
+        Raises :class:`OutOfRange` when the book could not be valued at it; then nothing but a row has changed.
         """
         tape = self.tape(tick.symbol)
         tick_id = self.ids.next(now)
@@ -105,20 +108,26 @@ class Desk:
         seen = SeenTick(tick_id, tick)
         tape.add(seen, trusted=False)
         self.quote_used.pop(tick.symbol, None)
-        if not self.halted and self.is_fresh(tick, now):
-            self._fill_resting(seen, now, changes)
         breach = self.watch_move(tick)
         if breach is not None:
             changes.breaches.append(breach)
+        if not self.halted and self.is_fresh(tick, now):
+            self._fill_resting(seen, now, changes)
 
     def is_fresh(self, tick: Tick, now: datetime) -> bool:
         """Whether a fill may be made from ``tick`` at ``now``."""
         return now - tick.event_at <= timedelta(seconds=self.policy.stale_after_seconds)
 
     def _fill_resting(self, seen: SeenTick, now: datetime, changes: Changes) -> None:
+        """Fill what waits, until there is a reason to halt: the halt comes after this step, and nothing fills in it."""
         for waiting in list(self.resting.get(seen.tick.symbol, ())):
+            if changes.breaches:
+                return
             resting = waiting.order.limit_price is not None
-            self.try_fill(waiting, seen, now, changes, resting=resting)
+            try:
+                self.try_fill(waiting, seen, now, changes, resting=resting)
+            except OutOfRange:  # one order that has become impossible must not keep a good quote out
+                self.cancel(waiting, UNBEARABLE, now, changes)
 
     def watch_move(self, tick: Tick) -> Breach | None:
         """A breach when the newest quote, ``tick``, is the second in a row to have moved that far the same way.
@@ -127,17 +136,15 @@ class Desk:
         the way back from it is no move. A confirmed move is over: the window begins anew with the quote that confirms.
         """
         tape = self.tape(tick.symbol)
-        extremes = tape.extremes_since(tick.event_at - timedelta(seconds=self.policy.anomaly_window_seconds))
-        move = None if extremes is None else judge_move(tick, *extremes, self.policy, self.policy.anomaly_halt_pct)
-        suspect = self.suspects.pop(tick.symbol, None)
-        if move is None:
-            tape.trust_newest()
-            return None
-        if suspect == move.rises:
+        extremes = tape.extremes_since(window_of(tick, self.policy))
+        move, breach = look_again(tick, extremes, self.suspects.pop(tick.symbol, None), self.policy)
+        if breach is not None:
             tape.trust_newest(alone=True)
-            return move.breach
-        self.suspects[tick.symbol] = move.rises
-        return None
+        elif move is not None:
+            self.suspects[tick.symbol] = move
+        else:
+            tape.trust_newest()
+        return breach
 
     def _note_nav(self, changes: Changes) -> None:
         self.book.note_peak()
@@ -158,7 +165,7 @@ class Desk:
         if self._affordable(order.symbol, execution):
             self._book_fill(waiting, execution, seen, now, changes)
         else:
-            self.cancel(waiting, "the book can no longer carry it", now, changes)
+            self.cancel(waiting, UNBEARABLE, now, changes)
 
     def _budget(self, symbol: str) -> Decimal | None:
         """What the newest quote may still fill, in USDC; None when the policy sets no bound."""
@@ -177,8 +184,10 @@ class Desk:
         self, waiting: RestingOrder, execution: Execution, seen: SeenTick, now: datetime, changes: Changes
     ) -> None:
         order, book = waiting.order, self.book
+        if self.last_snapshot_at is not None:  # the fill's own snapshot must not hide a point of the grid before it
+            self._keep_to_grid(now, changes)
         before, cash, nav = book.position(order.symbol), book.cash, book.nav
-        at = fill_time(now, before.last_fill_at)
+        at = not_before(now, before.last_fill_at)
         book.apply(order.symbol, execution, at, seen.tick.mid_price)
         after = book.position(order.symbol)
         waiting.remaining -= execution.qty
@@ -260,6 +269,9 @@ class Desk:
         for queue in self.resting.values():
             for waiting in [waiting for waiting in queue if waiting.expires_at <= now]:
                 self.cancel(waiting, "expired", now, changes)
+        self._keep_to_grid(now, changes)
+
+    def _keep_to_grid(self, now: datetime, changes: Changes) -> None:
         boundary = floor(now, SNAPSHOT_SECONDS)
         if self.last_snapshot_at is None or boundary > self.last_snapshot_at:
             self.snapshot(boundary, changes)
@@ -280,15 +292,11 @@ class Desk:
         self.last_snapshot_at, self.last_snapshot_nav = at, value.nav
 
 
-def fill_time(now: datetime, last_fill_at: datetime | None) -> datetime:
-    """``now``, unless the clock stepped back: the order of a symbol's fills must last, positions are their fold."""
-    return now if last_fill_at is None or now >= last_fill_at else last_fill_at + MICROSECOND
-
-
 def drawdown_breach(book: Book, policy: Policy) -> Breach | None:
     """A breach when NAV is as far below its peak since the last release as halts the desk, else None."""
     drawdown = book.drawdown
     if drawdown < policy.max_drawdown:
         return None
-    limit = short(policy.max_drawdown)
-    return Breach("MAX_DRAWDOWN", f"the drawdown of {short(drawdown)} USDC has reached the limit of {limit} USDC")
+    limit, nav, peak = short(policy.max_drawdown), short(book.nav), short(book.nav + drawdown)
+    reached = f"the drawdown of {short(drawdown)} USDC has reached the limit of {limit} USDC"
+    return Breach("MAX_DRAWDOWN", f"{reached}: NAV is {nav}, its highest since the last release was {peak}")

@@ -8,6 +8,7 @@ resting one fills at its limit, without slippage, once the opposite side of a la
 from dataclasses import dataclass
 from decimal import Decimal
 
+from webapp.domain.errors import OutOfRange
 from webapp.domain.market import Tick
 from webapp.domain.money import BPS, ZERO, exact, quantise, round_down
 from webapp.domain.orders import Side
@@ -47,8 +48,14 @@ def is_marketable(side: Side, limit_price: Decimal | None, tick: Tick) -> bool:
 
 @exact
 def market_price(side: Side, tick: Tick, slippage_bps: int) -> Decimal:
-    """The touch moved against the order by the slippage, rounded half-even to 8 decimals."""
-    return quantise(touch(side, tick) * (1 + side.sign * slippage_bps / BPS), "fill price")
+    """The touch moved against the order by the slippage, rounded half-even to 8 decimals.
+
+    Raises :class:`OutOfRange` when that does not fit, or leaves nothing to trade at.
+    """
+    price = quantise(touch(side, tick) * (1 + side.sign * slippage_bps / BPS), "fill price")
+    if not price:
+        raise OutOfRange("the fill price is less than the smallest amount, 0.00000001", what="fill price")
+    return price
 
 
 def terms(side: Side, limit_price: Decimal | None, tick: Tick, policy: Policy, *, resting: bool) -> Terms | None:

@@ -29,3 +29,8 @@ def midnight(at: datetime) -> datetime:
 def seconds(span: timedelta) -> Decimal:
     """A span in seconds, to the microsecond."""
     return Decimal(span // MICROSECOND).scaleb(-6)
+
+
+def not_before(now: datetime, last: datetime | None) -> datetime:
+    """``now``, or the moment after ``last`` when the clock has stepped back behind it: an order of events must last."""
+    return now if last is None or now >= last else last + MICROSECOND

@@ -29,6 +29,7 @@ LIMIT = Decimal(10) ** 10
 ZERO = Decimal(0)
 BPS = Decimal(10_000)
 HUNDRED = Decimal(100)
+_MOST_PLACES = 24
 CONTEXT = Context(prec=60, rounding=ROUND_HALF_EVEN, traps=[InvalidOperation, DivisionByZero, Overflow])
 
 # Decimal() also reads "1_000", "1e9", "NaN" and full-width digits: only this shape may reach it.
@@ -82,6 +83,19 @@ def parse_amount(text: str, field: str) -> Decimal:
 def plain(value: Decimal) -> str:
     """``value`` in plain notation (never an exponent), without a negative zero."""
     return format(value if value else abs(value), "f")
+
+
+def telling(value: Decimal, limit: Decimal, least: int) -> int:
+    """How many decimals, ``least`` or more, show on which side of ``limit`` a ``value`` lies.
+
+    A sentence must not say that 1,000.00 is above 1,000.00.
+    """
+    side = (value > limit, value < limit)
+    for places in range(least, _MOST_PLACES):
+        shown, bound = (CONTEXT.quantize(number, Decimal(1).scaleb(-places)) for number in (value, limit))
+        if (shown > bound, shown < bound) == side:
+            return places
+    return _MOST_PLACES
 
 
 def short(value: Decimal, places: int = 2) -> str:

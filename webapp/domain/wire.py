@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import Enum
+from math import isfinite
 from typing import Any
 from uuid import UUID
 
@@ -22,6 +23,8 @@ def jsonable(value: Any) -> Any:  # noqa: PLR0911  # a table of types reads best
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, str):
+        return value
+    if isinstance(value, float) and isfinite(value):  # a bot's payload may hold them; no amount of the desk's is one
         return value
     if isinstance(value, Decimal):
         return plain(value)

@@ -35,6 +35,13 @@ class Judgement:
         """The first verdict that blocks; None when the order may pass."""
         return next((verdict for verdict in self.verdicts if not verdict.ok), None)
 
+    @property
+    def retry_at(self) -> datetime | None:
+        """The moment from which time alone lets the order pass; None when it passes, or something else must change."""
+        moments = [verdict.retry_at for verdict in self.blocking]
+        known = [moment for moment in moments if moment is not None]
+        return max(known) if known and len(known) == len(moments) else None
+
     def documents(self) -> list[dict[str, Any]]:
         """All verdicts as JSON, the binding one marked."""
         binding = self.binding

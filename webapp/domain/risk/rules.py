@@ -9,48 +9,13 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from webapp.domain.moments import midnight, seconds
-from webapp.domain.money import HUNDRED, ZERO, exact, short
+from webapp.domain.money import HUNDRED, ZERO, exact, plain, short, telling
 from webapp.domain.orders import Side
 from webapp.domain.risk.context import RiskContext
+from webapp.domain.risk.saying import at_least, at_most, measure, unknown
 from webapp.domain.risk.verdict import Verdict
 
 Rule = Callable[[RiskContext], Verdict]
-
-
-def _at_most(
-    rule: str, value: Decimal | None, limit: Decimal, unit: str, what: str, **more: datetime | None
-) -> Verdict:
-    """A rule with a greatest value."""
-    if value is None:
-        return _unknown(rule, limit, unit, what)
-    ok = value <= limit
-    relation = "is within" if ok else "is above"
-    sentence = f"{what} {_measure(value, unit)} {relation} the limit of {_measure(limit, unit)}."
-    return Verdict(rule, ok, value, limit, unit, sentence, retry_at=None if ok else more.get("retry_at"))
-
-
-def _at_least(
-    rule: str, value: Decimal | None, limit: Decimal, unit: str, what: str, **more: datetime | None
-) -> Verdict:
-    """A rule with a least value."""
-    if value is None:
-        return _unknown(rule, limit, unit, what)
-    ok = value >= limit
-    relation = "reaches" if ok else "is below"
-    sentence = f"{what} {_measure(value, unit)} {relation} the least of {_measure(limit, unit)}."
-    return Verdict(rule, ok, value, limit, unit, sentence, floor=True, retry_at=None if ok else more.get("retry_at"))
-
-
-def _unknown(rule: str, limit: Decimal, unit: str, what: str) -> Verdict:
-    return Verdict(
-        rule, False, None, limit, unit, f"{what} cannot be computed without a quote, so the order is blocked."
-    )
-
-
-def _measure(value: Decimal, unit: str) -> str:
-    places = 0 if unit in ("positions", "trades") else 2
-    number = short(value, places)
-    return f"{number} %" if unit == "%" else number if unit == "ratio" else f"{number} {unit}"
 
 
 def kill_switch_active(ctx: RiskContext) -> Verdict:
@@ -74,7 +39,8 @@ def freshness(symbol: str, age: Decimal | None, stale_after_seconds: int) -> Ver
     limit = Decimal(stale_after_seconds)
     if age is None:
         return Verdict("STALE_MARKET_DATA", False, None, limit, "s", f"There is no quote of {symbol} yet.")
-    return _at_most("STALE_MARKET_DATA", age, limit, "s", f"The newest quote of {symbol} is old:")
+    age_of = f"The age of the newest quote of {symbol}"
+    return at_most("STALE_MARKET_DATA", age, limit, "s", age_of, lead=f"The newest quote of {symbol} is {{}} old")
 
 
 def _notional(ctx: RiskContext, qty: Decimal) -> Decimal | None:
@@ -84,28 +50,30 @@ def _notional(ctx: RiskContext, qty: Decimal) -> Decimal | None:
 def max_order_notional(ctx: RiskContext) -> Verdict:
     """Quantity times expected fill price."""
     value = _notional(ctx, ctx.proposal.qty)
-    return _at_most("MAX_ORDER_NOTIONAL", value, ctx.policy.max_order_notional, "USDC", "The order's notional of")
+    return at_most("MAX_ORDER_NOTIONAL", value, ctx.policy.max_order_notional, "USDC", "The order's notional")
 
 
 def max_position_notional(ctx: RiskContext) -> Verdict:
     """The position in the symbol once the order is filled."""
     value = _notional(ctx, ctx.qty_after)
-    return _at_most(
-        "MAX_POSITION_NOTIONAL", value, ctx.policy.max_position_notional, "USDC", f"A {ctx.symbol} position of"
-    )
+    limit, position = ctx.policy.max_position_notional, f"The {ctx.symbol} position"
+    what, lead = f"{position} after the order", f"{position} would be worth {{}}"
+    return at_most("MAX_POSITION_NOTIONAL", value, limit, "USDC", what, lead=lead)
 
 
 def max_gross_exposure(ctx: RiskContext) -> Verdict:
     """All positions without their signs once the order is filled."""
     here = _notional(ctx, ctx.qty_after)
     value = None if here is None else here + ctx.exposure_elsewhere
-    return _at_most("MAX_GROSS_EXPOSURE", value, ctx.policy.max_gross_exposure, "USDC", "A gross exposure of")
+    limit, what = ctx.policy.max_gross_exposure, "The gross exposure after the order"
+    return at_most("MAX_GROSS_EXPOSURE", value, limit, "USDC", what, lead="The gross exposure would be {}")
 
 
 def max_open_positions(ctx: RiskContext) -> Verdict:
     """Symbols held once the order is filled."""
     value = Decimal(ctx.open_elsewhere + (1 if ctx.qty_after else 0))
-    return _at_most("MAX_OPEN_POSITIONS", value, Decimal(ctx.policy.max_open_positions), "positions", "Holding")
+    limit, what = Decimal(ctx.policy.max_open_positions), "The number of positions after the order"
+    return at_most("MAX_OPEN_POSITIONS", value, limit, "positions", what, lead="The desk would hold {}")
 
 
 def _projected_loss(ctx: RiskContext) -> Decimal | None:
@@ -117,27 +85,32 @@ def _projected_loss(ctx: RiskContext) -> Decimal | None:
 
 def max_loss_per_trade(ctx: RiskContext) -> Verdict:
     """What this one order may lose."""
-    return _at_most(
-        "MAX_LOSS_PER_TRADE", _projected_loss(ctx), ctx.policy.max_loss_per_trade, "USDC", "A projected loss of"
-    )
+    value, limit = _projected_loss(ctx), ctx.policy.max_loss_per_trade
+    return at_most("MAX_LOSS_PER_TRADE", value, limit, "USDC", "The order's projected loss")
 
 
 def max_daily_loss(ctx: RiskContext) -> Verdict:
-    """NAV at 00:00 UTC less NAV now, plus the projected loss."""
-    loss = _projected_loss(ctx)
-    value = None if loss is None else ctx.day_start_nav - ctx.nav + loss
-    limit = ctx.policy.max_daily_loss
-    return _at_most("MAX_DAILY_LOSS", value, limit, "USDC", "A loss today of", retry_at=_next_midnight(ctx.now))
+    """NAV at 00:00 UTC less NAV now, plus the projected loss; a new day forgives the former, never the latter."""
+    rule, limit, projected = "MAX_DAILY_LOSS", ctx.policy.max_daily_loss, _projected_loss(ctx)
+    if projected is None:
+        return unknown(rule, limit, "USDC", "The loss of the day")
+    value = ctx.day_start_nav - ctx.nav + projected
+    lead = f"The day's loss is {{}}, {measure(projected, 'USDC')} of a projected loss included"
+    if value < 0:
+        gain, allowed = measure(-value, "USDC"), measure(limit, "USDC")
+        sentence = f"The day's gain is {gain} even after the projected loss; a loss of {allowed} is the limit."
+        return Verdict(rule, True, value, limit, "USDC", sentence)
+    retry_at = _next_midnight(ctx.now) if projected <= limit else None
+    return at_most(rule, value, limit, "USDC", "The loss of the day", lead=lead, retry_at=retry_at)
 
 
 def max_drawdown(ctx: RiskContext) -> Verdict:
     """Reaching the limit halts, so being at it blocks already."""
     value, limit = ctx.drawdown, ctx.policy.max_drawdown
     ok = value < limit
-    relation = "is below" if ok else "has reached"
-    sentence = (
-        f"The drawdown of {short(value)} USDC since the last release {relation} the limit of {short(limit)} USDC."
-    )
+    relation, places = "is below" if ok else "has reached", telling(value, limit, 2)
+    drawdown, allowed = short(value, places), short(limit, places)
+    sentence = f"The drawdown of {drawdown} USDC since the last release {relation} the limit of {allowed} USDC."
     return Verdict("MAX_DRAWDOWN", ok, value, limit, "USDC", sentence)
 
 
@@ -150,9 +123,10 @@ def cooldown_seconds(ctx: RiskContext) -> Verdict:
     ends_at = ctx.last_trade_at + timedelta(seconds=ctx.policy.cooldown_seconds)
     passed = seconds(ctx.now - ctx.last_trade_at)
     ok = passed >= limit
-    sentence = f"{ctx.symbol} last traded {short(passed)} s ago; the cooldown is {short(limit, 0)} s."
+    places = telling(passed, limit, 2)
+    sentence = f"{ctx.symbol} last traded {short(passed, places)} s ago; the cooldown is {short(limit, 0)} s."
     if not ok:
-        sentence += f" It ends in {short(limit - passed)} s."
+        sentence += f" It ends in {short(limit - passed, places)} s."
     retry_at = None if ok else ends_at
     return Verdict("COOLDOWN_SECONDS", ok, passed, limit, "s", sentence, floor=True, retry_at=retry_at)
 
@@ -160,46 +134,35 @@ def cooldown_seconds(ctx: RiskContext) -> Verdict:
 def max_trades_per_hour(ctx: RiskContext) -> Verdict:
     """Orders let through in the last 60 minutes, this one included."""
     value, limit = Decimal(ctx.trades_last_hour + 1), Decimal(ctx.policy.max_trades_per_hour)
-    return _at_most(
-        "MAX_TRADES_PER_HOUR",
-        value,
-        limit,
-        "trades",
-        "With this order, a count this hour of",
-        retry_at=ctx.hour_frees_at,
-    )
+    lead = "With this order it would be {} in 60 minutes"
+    return at_most("MAX_TRADES_PER_HOUR", value, limit, "trades", "", lead=lead, retry_at=ctx.hour_frees_at)
 
 
 def max_trades_per_day(ctx: RiskContext) -> Verdict:
     """Orders let through since 00:00 UTC, this one included."""
     value, limit = Decimal(ctx.trades_today + 1), Decimal(ctx.policy.max_trades_per_day)
-    return _at_most(
-        "MAX_TRADES_PER_DAY",
-        value,
-        limit,
-        "trades",
-        "With this order, a count today of",
-        retry_at=_next_midnight(ctx.now),
-    )
+    lead = "With this order it would be {} since 00:00 UTC"
+    retry_at = _next_midnight(ctx.now) if limit else None
+    return at_most("MAX_TRADES_PER_DAY", value, limit, "trades", "", lead=lead, retry_at=retry_at)
 
 
 def min_confidence(ctx: RiskContext) -> Verdict:
     """How sure the proposer is."""
-    return _at_least("MIN_CONFIDENCE", ctx.proposal.confidence, ctx.policy.min_confidence, "ratio", "A confidence of")
+    return at_least("MIN_CONFIDENCE", ctx.proposal.confidence, ctx.policy.min_confidence, "ratio", "A confidence")
 
 
 def min_price_move_5m(ctx: RiskContext) -> Verdict:
     """How far the mid moved in the last five minutes, either way."""
-    return _at_least(
-        "MIN_PRICE_MOVE_5M", ctx.move_5m_pct, ctx.policy.min_price_move_5m_pct, "%", "The move in 5 minutes of"
-    )
+    value, limit = ctx.move_5m_pct, ctx.policy.min_price_move_5m_pct
+    return at_least("MIN_PRICE_MOVE_5M", value, limit, "%", "A move in 5 minutes")
 
 
 def price_collar(ctx: RiskContext) -> Verdict:
     """How far the order's price is from the mid, either way."""
     price = ctx.proposal.limit_price if ctx.proposal.limit_price is not None else ctx.price
     value = None if price is None or ctx.mid_price is None else abs(price - ctx.mid_price) / ctx.mid_price * HUNDRED
-    return _at_most("PRICE_COLLAR", value, ctx.policy.price_collar_pct, "%", "The price's distance from the mid of")
+    limit, what = ctx.policy.price_collar_pct, "The distance of the order's price from the mid"
+    return at_most("PRICE_COLLAR", value, limit, "%", what, lead="The order's price is {} from the mid")
 
 
 def insufficient_cash(ctx: RiskContext) -> Verdict:
@@ -209,12 +172,11 @@ def insufficient_cash(ctx: RiskContext) -> Verdict:
     notional = _notional(ctx, ctx.proposal.qty)
     value = None if notional is None or ctx.fee is None else notional + ctx.fee
     if value is None:
-        return _unknown("INSUFFICIENT_CASH", ctx.cash_available, "USDC", "The cost of the order")
+        return unknown("INSUFFICIENT_CASH", ctx.cash_available, "USDC", "The cost of the order")
     ok = value <= ctx.cash_available
-    relation = "is covered by" if ok else "is more than"
-    sentence = (
-        f"The cost of {short(value)} USDC, fee included, {relation} the free cash of {short(ctx.cash_available)} USDC."
-    )
+    relation, places = "is covered by" if ok else "is more than", telling(value, ctx.cash_available, 2)
+    cost, cash = short(value, places), short(ctx.cash_available, places)
+    sentence = f"The cost of {cost} USDC, fee included, {relation} the free cash of {cash} USDC."
     return Verdict("INSUFFICIENT_CASH", ok, value, ctx.cash_available, "USDC", sentence)
 
 
@@ -225,7 +187,7 @@ def short_not_allowed(ctx: RiskContext) -> Verdict:
     sentence = "The order does not sell more than is held."
     if goes_short:
         leave = "which the policy allows" if ok else "and short positions are not allowed"
-        sentence = f"The order would leave {ctx.symbol} at {format(ctx.qty_after.normalize(), 'f')}, {leave}."
+        sentence = f"The order would leave {ctx.symbol} at {plain(ctx.qty_after.normalize())}, {leave}."
     return Verdict("SHORT_NOT_ALLOWED", ok, ctx.qty_after, ZERO, "qty", sentence, floor=True)
 
 

@@ -5,10 +5,11 @@ from datetime import datetime
 from decimal import ROUND_DOWN, Decimal
 from typing import Any
 
-from webapp.domain.money import CONTEXT, UNIT, plain
+from webapp.domain.money import CONTEXT, ZERO, plain, telling
 from webapp.domain.wire import timestamp
 
 WARN_FROM = Decimal("0.8")
+_STORED_PLACES = 8
 
 
 @dataclass(frozen=True)
@@ -55,21 +56,23 @@ class Verdict:
             "rule": self.rule,
             "ok": self.ok,
             "applies": self.applies,
-            "value": _text(self.value),
-            "limit": _text(self.limit),
+            "value": _text(self.value, self.limit),
+            "limit": _text(self.limit, self.value),
             "unit": self.unit,
-            "headroom": _text(self.headroom),
-            "usage": _text(self.usage),
+            "headroom": _text(self.headroom, ZERO),
+            "usage": _text(self.usage, None),
             "binding": binding,
             "sentence": self.sentence,
             "retry_at": None if self.retry_at is None else timestamp(self.retry_at),
         }
 
 
-def _text(value: Decimal | None) -> str | None:
-    """Plain digits; values come from products, so what is beyond 8 decimals is rounded away."""
+def _text(value: Decimal | None, other: Decimal | None) -> str | None:
+    """Plain digits: what a product has beyond 8 decimals is rounded away unless it decides against ``other``."""
     if value is None:
         return None
     exponent = value.as_tuple().exponent
-    long = isinstance(exponent, int) and exponent < -8
-    return plain(CONTEXT.quantize(value, UNIT)) if long else plain(value)
+    if not isinstance(exponent, int) or exponent >= -_STORED_PLACES:
+        return plain(value)
+    places = _STORED_PLACES if other is None else telling(value, other, _STORED_PLACES)
+    return plain(CONTEXT.quantize(value, Decimal(1).scaleb(-places)))
