@@ -24,5 +24,6 @@ def other_session(postgres_url: URL, template_database: str) -> Iterator[Session
 
 @pytest.fixture
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A transaction of a replay every sixty rows, so that short stories have many."""
+    """A transaction of a replay every sixty rows or seven cycles, so that short stories have many."""
     monkeypatch.setattr(replay, "CHUNK_ROWS", 60)
+    monkeypatch.setattr(replay, "CHUNK_CYCLES", 7)

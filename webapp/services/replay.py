@@ -29,8 +29,9 @@ from webapp.services import desk_state, journal, kill_switch, monitors
 from webapp.services.journal import account_stamp
 from webapp.services.transaction import database_now, enter_gate, transaction
 
-CHUNK_ROWS = 2_000
-"""Rows of one transaction: some 0.1 s, which is as long as a halt may have to wait for it."""
+CHUNK_ROWS = 1_000
+CHUNK_CYCLES = 100
+"""What one transaction may do at most: some 0.1 s of either, which is as long as a halt may have to wait for it."""
 _NAMESPACE = UUID("b0f6a1de-3b1f-5f5e-9d7e-6c0f5a1f2f10")
 _CYCLES = """
 SELECT symbol, max(created_at) AS at FROM cycles WHERE actor = :actor AND created_at >= :since GROUP BY symbol
@@ -165,7 +166,7 @@ def _play(session: Session, run: _Run, chunk: Sequence[Entry]) -> tuple[int, Cha
         for entry in chunk:
             done += 1
             _step(run, desk, entry, changes)
-            if changes.breaches and not desk.halted:
+            if (changes.breaches and not desk.halted) or len(changes.cycles) >= CHUNK_CYCLES:
                 done = _same_instant(chunk, done, run, desk, changes)
                 break
         _count(run.report, changes, done)
