@@ -17,6 +17,7 @@ from webapp.models.replays import ReplayRun
 from webapp.models.risk_events import RiskEvent
 from webapp.models.signals import Cycle, Signal
 from webapp.models.smoke_runs import DevnetSmokeRun
+from webapp.models.trades import RoundTrip, TradeBucket, TradeRollup
 
 __all__ = [
     "Account",
@@ -46,7 +47,10 @@ __all__ = [
     "ReleaseRequest",
     "ReplayRun",
     "RiskEvent",
+    "RoundTrip",
     "SelfCheck",
     "Signal",
+    "TradeBucket",
+    "TradeRollup",
     "User",
 ]
