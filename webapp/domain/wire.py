@@ -34,6 +34,6 @@ def jsonable(value: Any) -> Any:  # noqa: PLR0911  # a table of types reads best
         return str(value)
     if isinstance(value, Mapping):
         return {str(key): jsonable(item) for key, item in value.items()}
-    if isinstance(value, Sequence):
+    if isinstance(value, Sequence) and not isinstance(value, bytes):
         return [jsonable(item) for item in value]
     raise TypeError(f"{type(value).__name__} has no form in JSON")

@@ -119,7 +119,7 @@ def blocked(outcome: CycleOutcome) -> tuple[int, dict[str, Any]]:
         "rule": rule,
         "limit": binding.get("limit"),
         "value": binding.get("value"),
-        "retry_at": binding.get("retry_at"),
+        "retry_at": None if outcome.judgement is None else outcome.judgement.retry_at,
         "rules": rules,
     }
     return status, {"error": {"code": code, "message": outcome.reason, "details": details}}
@@ -149,7 +149,7 @@ def _checked(judgement: Judgement, proposal: Proposal, at: datetime) -> dict[str
         "limit": None if binding is None else binding.limit,
         "value": None if binding is None else binding.value,
         "sentence": f"All {len(judgement.verdicts)} rules would let it pass." if binding is None else binding.sentence,
-        "retry_at": None if binding is None else binding.retry_at,
+        "retry_at": judgement.retry_at,
         "as_of": at,
         "proposal": vars(proposal),
         "rules": judgement.documents(),
