@@ -78,7 +78,7 @@ def test_receipt_tells_what_the_halt_did_and_has_kept_off(visit, operator, trade
     assert "Orders canceled 1" in receipt.text
     assert f"/orders/{filled}" in [link["href"] for link in receipt.all("a")]
     assert "Fills since 0" in receipt.text
-    assert "Proposals refused since 3" in receipt.text
+    assert "Proposals refused 3" in receipt.text
 
 
 def test_halting_twice_keeps_the_first_halt(visit, operator, session):

@@ -1,38 +1,38 @@
-"""The kill switch: where it stands, how to throw it, what that will do and what it did."""
+"""The kill switch: where it stands, how to throw it, what that will do, and what it did, now and each time before."""
 
 import logging
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
-from flask import Blueprint, Response, current_app, flash, make_response, render_template, request
+from flask import Blueprint, Response, abort, current_app, flash, jsonify, make_response, render_template, request
 
 from webapp.domain.errors import BadInput, Conflict, Unconfirmed
-from webapp.domain.reasons import cut_reason
+from webapp.domain.halts import CAUSES
+from webapp.domain.reasons import LONGEST_REASON, cut_reason
 from webapp.extensions import db
-from webapp.pages.desk import switch_state
+from webapp.pages.desk import may_halt, switch_state
 from webapp.pages.lists import ListPage, context_of, install_twins
-from webapp.queries import switch
+from webapp.queries import halt_checks, switch
 from webapp.services import kill_switch
+from webapp.services.kill_switch import HaltReceipt, ReleasePending
 from webapp.web.auth import current_actor, has_role, role
-from webapp.web.htmx import answer, see_other, unchanged
+from webapp.web.filters import money
+from webapp.web.htmx import answer, see_other, unchanged, version_of, wants_fragment
+from webapp.web.wire import item
 
 log = logging.getLogger(__name__)
 bp = Blueprint("kill_switch", __name__)
 HOME = "/kill-switch/"
 WORD = "RELEASE"
-RELEASED = "Trading is on again; what was refused meanwhile stays refused."
+FORMS_HEADER = "X-Forms"
 PENDING = "Asked for the release. The desk stays halted until a second person asks for it too."
 
 
-def around(_rows: list[Any]) -> Mapping[str, Any]:
-    """What stands beside the history: what is at stake, and the receipt of the halt in force."""
-    session = db.session()
-    return {
-        "preview": switch.preview(session),
-        "receipt": switch.receipt(session),
-        "checks": switch.release_checks(session),
-        "pending": switch.pending_release(session),
-    }
+def around(rows: list[Any]) -> Mapping[str, Any]:
+    """What the history's table shows beside its rows."""
+    return {"spells": switch.spells(db.session(), rows)}
 
 
 PAGE = ListPage("kill_switch_events", "/kill-switch", "kill_switch", around)
@@ -43,6 +43,44 @@ install_twins(bp, PAGE)
 def index() -> Response:
     """State, forms, receipt, history."""
     return _page({})
+
+
+@bp.get("/kill-switch/now")
+def now() -> Any:
+    """The live part of the page, and the forms with it when those that are open no longer fit; 204 without news."""
+    if not wants_fragment():
+        return see_other(HOME)
+    situation = _situation()
+    return answer(
+        "kill_switch/_now.html",
+        "kill_switch/_now.html",
+        version=situation["now_version"],
+        redraw_forms=request.headers.get(FORMS_HEADER) != situation["forms"],
+        problems={},
+        typed={},
+        **situation,
+    )
+
+
+@bp.get("/kill-switch/events/<uuid:event_id>")
+def event(event_id: UUID) -> Response:
+    """The receipt of any halt, or what a release ended."""
+    return answer("kill_switch/event.html", "kill_switch/event.html", receipt=_receipt_of(event_id))
+
+
+@bp.get("/kill-switch/events/<uuid:event_id>.json")
+def event_json(event_id: UUID) -> Response:
+    """The same for programs, and for keeping outside."""
+    receipt = _receipt_of(event_id)
+    return jsonify(
+        item(receipt.event)
+        | {
+            "waited": None if receipt.waited is None else receipt.waited.total_seconds(),
+            "refused_is_more": receipt.refused_is_more,
+            "canceled_orders": [item(row) for row in receipt.canceled],
+            "positions_left": [item(row) for row in receipt.left],
+        }
+    )
 
 
 @bp.get("/kill-switch/state")
@@ -59,18 +97,17 @@ def state() -> Response:
 @role("operator")
 def halt() -> Any:
     """Stop trading in one step. Nothing about the reason may keep the desk from halting: it is cut, never refused."""
-    reason = cut_reason(request.form.get("reason", ""))
+    typed = request.form.get("reason", "")
+    reason = cut_reason(typed)
     try:
         receipt = kill_switch.halt(db.engine, reason, by=current_actor())
     except Unconfirmed:
         log.exception("halt not confirmed")
-        return make_response(render_template("kill_switch/unconfirmed.html", reason=reason), 503)
-    if receipt.already:
-        flash("Trading was halted before; the first halt stands.", "warn")
-    else:
-        count = receipt.orders_canceled
-        flash(f"Trading is halted. {count} resting order{'' if count == 1 else 's'} canceled.", "good")
-    return see_other(f"{HOME}#receipt")
+        return make_response(render_template("kill_switch/unconfirmed.html", reason=typed), 503)
+    flash(_told(receipt), "warn" if receipt.already else "good")
+    if len(typed.strip()) > LONGEST_REASON and not receipt.already:
+        flash(f"Its reason was longer than {LONGEST_REASON} characters; the first {LONGEST_REASON} were kept.", "warn")
+    return _go_to(f"{HOME}#receipt")
 
 
 @bp.post("/kill-switch/off")
@@ -80,7 +117,7 @@ def release() -> Any:
 
 
 def _release() -> Any:
-    typed = {"reason": request.form.get("reason", ""), "confirm": request.form.get("confirm", "")}
+    typed = {name: request.form.get(name, "") for name in ("reason", "confirm", "drawdown_base")}
     problems = {}
     if typed["confirm"].strip() != WORD:
         problems["confirm"] = f"Type {WORD} in capital letters."
@@ -89,21 +126,45 @@ def _release() -> Any:
     if problems:
         return _page(problems, typed, 422)
     config = current_app.config["PAPERDESK"]
-    keep_peak = request.form.get("drawdown_base") == "peak"
+    keep_peak = typed["drawdown_base"] == "peak"
     try:
         released = kill_switch.release(
             db.engine, typed["reason"], by=current_actor(), people=config.release_people, keep_peak=keep_peak
         )
     except BadInput as error:
-        return _page({error.field: f"{error.reason}."}, typed, 422)
+        return _page({error.field: f"A reason {error.reason}; it has {len(typed['reason'].strip())}."}, typed, 422)
     except Conflict as conflict:
         flash(f"Nothing was released: {conflict.message}.", "warn")
     except Unconfirmed as error:
         log.exception("release not confirmed")
         flash(f"Not confirmed: {error.message}.", "bad")
     else:
-        flash(PENDING if isinstance(released, kill_switch.ReleasePending) else RELEASED, "good")
+        flash(PENDING if isinstance(released, ReleasePending) else _released(released), "good")
     return see_other(HOME)
+
+
+def _told(receipt: HaltReceipt) -> str:
+    """What a halt did, as far as only its own request knows."""
+    if receipt.already:
+        return "Trading was halted before; the first halt stands."
+    count = receipt.orders_canceled
+    said = f"Trading is halted. {count} resting order{'' if count == 1 else 's'} canceled."
+    hung = f" Trades that hung, ended and undone: {receipt.cut_off}." if receipt.cut_off else ""
+    return f"{said} Confirmed after {receipt.took_ms / 1000:.2f} s.{hung}"
+
+
+def _released(receipt: kill_switch.ReleaseReceipt) -> str:
+    base = "still counts from the peak of" if receipt.kept_peak else "counts anew, from a NAV of"
+    said = "Trading is on again; what was refused meanwhile stays refused."
+    return f"{said} Drawdown {base} {money(Decimal(receipt.peak_nav))} USDC."
+
+
+def _go_to(location: str) -> Any:
+    """After a halt. htmx must load the page anew even when only the part behind the # differs."""
+    response = see_other(location)
+    if "HX-Redirect" in response.headers:
+        response.headers["HX-Refresh"] = "true"
+    return response
 
 
 def release_role() -> str:
@@ -112,15 +173,44 @@ def release_role() -> str:
     return found
 
 
+def _receipt_of(event_id: UUID) -> switch.Receipt:
+    found = switch.receipt(db.session(), event_id)
+    if found is None:
+        abort(404, "The switch was never turned by an event of this id.")
+    return found
+
+
+def _situation() -> dict[str, Any]:
+    """Everything about this moment; which forms fit it is one word, so that an open page knows when its own do not."""
+    session, config, state = db.session(), current_app.config["PAPERDESK"], switch_state()
+    may_release = has_role(release_role())
+    halted = state.known and state.enabled
+    found = {
+        "state": state,
+        "forms": f"{'off' if state.enabled else 'on'}{state.known:d}{may_halt():d}{may_release:d}",
+        "preview": None if halted else switch.preview(session),
+        "holdings": switch.holdings(session),
+        "receipt": switch.receipt(session) if halted else None,
+        "checks": halt_checks.read(session, config.symbols, config.dead_man_seconds),
+        "pending": switch.pending_release(session) if halted else None,
+        "may_release": may_release,
+        "release_role": release_role(),
+        "release_people": config.release_people,
+        "second_within": kill_switch.SECOND_PERSON_WITHIN,
+    }
+    return {**found, "now_version": version_of(*found.values())}
+
+
 def _page(problems: Mapping[str, str], typed: Mapping[str, str] | None = None, status: int = 200) -> Response:
+    around_it = {} if wants_fragment() else _situation()
     return answer(
         "kill_switch/index.html",
         "kill_switch/_table.html",
         status,
-        state=switch_state(),
-        may_release=has_role(release_role()),
-        release_role=release_role(),
         problems=problems,
         typed=typed or {},
+        redraw_forms=False,
+        causes=CAUSES.values(),
+        **around_it,
         **context_of(PAGE),
     )

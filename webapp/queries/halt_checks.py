@@ -1,0 +1,132 @@
+"""How near the desk is to halting itself, cause by cause; before a release the same is the list of what to look at."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Row, RowMapping, text
+from sqlalchemy.orm import Session
+
+from webapp.domain import halts
+from webapp.domain.anomaly import PRICE_ANOMALY
+from webapp.domain.halts import CAUSES, Cause
+from webapp.domain.market import move_pct
+from webapp.domain.moments import seconds
+from webapp.domain.money import ZERO, short
+from webapp.domain.policy import Policy
+
+_DESK = """
+SELECT p.limits, a.peak_nav, a.cash + coalesce((SELECT sum(qty * mark_price) FROM positions), 0) AS nav,
+  (SELECT beat_at FROM heartbeats WHERE process = 'engine') AS beat_at, clock_timestamp() AS now
+FROM account a CROSS JOIN LATERAL (SELECT limits FROM policies ORDER BY version DESC LIMIT 1) p
+"""
+# The symbols that the watch looks at (webapp/services/monitors.py), with the newest quote and the window of each.
+_QUOTES = """
+WITH watched AS (
+  SELECT unnest(CAST(:symbols AS text[])) AS symbol
+  UNION SELECT symbol FROM positions WHERE qty <> 0
+  UNION SELECT symbol FROM orders WHERE status = 'approved'
+)
+SELECT w.symbol, t.event_at, t.mid_price, span.low, span.high
+FROM watched w CROSS JOIN LATERAL (
+  SELECT event_at, mid_price FROM market_ticks WHERE symbol = w.symbol ORDER BY event_at DESC, tick_id DESC LIMIT 1
+) t CROSS JOIN LATERAL (
+  SELECT min(mid_price) AS low, max(mid_price) AS high FROM market_ticks
+  WHERE symbol = w.symbol AND event_at BETWEEN t.event_at - CAST(:window AS interval) AND t.event_at
+) span ORDER BY t.event_at
+"""
+_SELF_CHECKS = "SELECT name, ok, rows, detail, checked_at FROM self_checks"
+
+
+@dataclass(frozen=True)
+class HaltCheck:
+    """Where the desk stands with one cause: fine or not, the figure now, since when, and from where on it halts.
+
+    ``usage`` is the share of the limit that is used, in whole percents up to 1; None where there is nothing to measure.
+    ``at`` is the moment the figure is of: its age is for the page to tell.
+    """
+
+    cause: Cause
+    ok: bool
+    now: str
+    limit: str
+    at: datetime | None = None
+    usage: Decimal | None = None
+
+
+def read(session: Session, symbols: Sequence[str], dead_man_seconds: int) -> list[HaltCheck]:
+    """Every cause that can be measured; without an account or a policy only the desk's checks on itself."""
+    desk = session.execute(text(_DESK)).one_or_none()
+    found = [] if desk is None else _measured(session, desk, symbols, dead_man_seconds)
+    results = {row["name"]: row for row in session.execute(text(_SELF_CHECKS)).mappings()}
+    found.append(_self_check(CAUSES[halts.BOOKS_BROKEN], results.get("books"), "fills refolded"))
+    found.append(_self_check(CAUSES[halts.AUDIT_BROKEN], results.get("audit"), "rows chained"))
+    return found
+
+
+def _measured(session: Session, desk: Row[Any], symbols: Sequence[str], dead_man_seconds: int) -> list[HaltCheck]:
+    policy = Policy.from_document(desk.limits)
+    window = timedelta(seconds=policy.anomaly_window_seconds)
+    quotes = session.execute(text(_QUOTES), {"symbols": list(symbols), "window": window}).all()
+    return [
+        _freshness(quotes, policy, desk.now),
+        _moves(quotes, policy),
+        _drawdown(desk, policy),
+        _engine(desk, dead_man_seconds),
+    ]
+
+
+def _freshness(quotes: Sequence[Row[Any]], policy: Policy, now: datetime) -> HaltCheck:
+    cause = CAUSES[halts.STALE_MARKET_DATA]
+    limit = (
+        f"from {policy.stale_after_seconds} s on nothing trades, from {policy.auto_halt_stale_seconds} s on it halts"
+    )
+    if not quotes:
+        return HaltCheck(cause, False, "there is no quote yet", limit)
+    oldest = quotes[0]
+    age = seconds(now - oldest.event_at)
+    said = oldest.symbol if len(quotes) == 1 else f"{oldest.symbol}, the oldest of {len(quotes)} symbols"
+    usage = _share(age, Decimal(policy.auto_halt_stale_seconds))
+    return HaltCheck(cause, age <= policy.stale_after_seconds, said, limit, oldest.event_at, usage)
+
+
+def _moves(quotes: Sequence[Row[Any]], policy: Policy) -> HaltCheck:
+    cause = CAUSES[PRICE_ANOMALY]
+    limit = f"two quotes in a row that moved {short(policy.anomaly_halt_pct)} % halt"
+    if not quotes:
+        return HaltCheck(cause, True, "nothing moved", limit)
+    pct, symbol = max((max(move_pct(q.mid_price, q.low), move_pct(q.mid_price, q.high)), q.symbol) for q in quotes)
+    said = f"{symbol} {short(pct)} % within {policy.anomaly_window_seconds} s"
+    return HaltCheck(cause, pct < policy.anomaly_halt_pct, said, limit, usage=_share(pct, policy.anomaly_halt_pct))
+
+
+def _drawdown(desk: Row[Any], policy: Policy) -> HaltCheck:
+    peak = max(desk.peak_nav, desk.nav)
+    fall, most = peak - desk.nav, policy.max_drawdown
+    cause, said = CAUSES[halts.MAX_DRAWDOWN], f"{short(fall)} USDC: NAV {short(desk.nav)}, peak {short(peak)}"
+    return HaltCheck(cause, fall < most, said, f"{short(most)} USDC halt", usage=_share(fall, most))
+
+
+def _engine(desk: Row[Any], dead_man_seconds: int) -> HaltCheck:
+    cause = CAUSES[halts.ENGINE_LOST]
+    limit = (
+        f"{dead_man_seconds} s of silence halt" if dead_man_seconds else "DEAD_MAN_SECONDS=0: its silence never halts"
+    )
+    if desk.beat_at is None:
+        return HaltCheck(cause, False, "no engine runs, so nothing trades by itself", limit)
+    usage = _share(seconds(desk.now - desk.beat_at), Decimal(dead_man_seconds))
+    return HaltCheck(cause, usage is None or usage < 1, "its last sign of life", limit, desk.beat_at, usage)
+
+
+def _share(value: Decimal, limit: Decimal) -> Decimal | None:
+    """How much of the limit is used; a share that only its age moves must not have the page drawn anew for ever."""
+    return None if limit <= 0 else round(min(max(value / limit, ZERO), Decimal(1)), 2)
+
+
+def _self_check(cause: Cause, result: RowMapping | None, counted: str) -> HaltCheck:
+    if result is None:
+        return HaltCheck(cause, False, "never checked: the engine does that", "any difference halts")
+    said = f"{result['rows']:,} {counted}: {result['detail']}" if result["ok"] else str(result["detail"])
+    return HaltCheck(cause, result["ok"], said, "any difference halts", result["checked_at"])
