@@ -47,8 +47,8 @@ LOCK := CUSTOM_COMPILE_COMMAND="make lock" UV_CUSTOM_COMPILE_COMMAND="make lock"
 
 lock: .venv/.installed-dev ## pin every dependency with its hashes, newest versions allowed
 	$(LOCK) --upgrade requirements.in -o requirements.txt
-	$(LOCK) --upgrade requirements-dev.in -o requirements-dev.txt
 	$(LOCK) --upgrade requirements-exchanges.in -o requirements-exchanges.txt
+	$(LOCK) --upgrade requirements-dev.in -o requirements-dev.txt
 
 vendor: .venv/.installed ## fetch the browser files of package.json (needs node) and lock them
 	npm ci --ignore-scripts --no-audit --no-fund
