@@ -21,6 +21,7 @@ TRAPS = {
     "files come from our own server": r"""<(script|link|img|iframe)\b[^>]*(src|href)=(["'])(https?:)?//""",
     "`safe` switches escaping off": r"\|\s*safe\b",
     "autoescape stays on": r"\{%-?\s*autoescape\s+false",
+    "a time names its own zone, which the visitor may choose": r"\|\s*when(\([^)]*\))?\s*\}\}\s*UTC",
 }
 SCRIPT_TRAPS = {
     "the policy forbids eval": r"\beval\s*\(|new\s+Function\s*\(|set(Timeout|Interval)\s*\(\s*['\"`]",
@@ -74,6 +75,7 @@ def test_every_posting_form_carries_a_csrf_token(template):
         '<a href="javascript:go()">',
         '<script src="https://elsewhere.example/x.js"></script>',
         "{{ reason|safe }}",
+        "{{ at|when }} UTC",
     ],
 )
 def test_the_lint_finds(trap):

@@ -35,13 +35,10 @@ function tickAges() {
   }
 }
 
-/* Server times are UTC and say so; the visitor's own zone stands in the title. */
-function explainTimes(root) {
-  for (const element of root.querySelectorAll("time[data-local]:not([data-explained])")) {
-    const local = new Date(element.dateTime).toLocaleString(undefined, { timeZoneName: "short" });
-    element.title = `${element.title} = ${local}`;
-    element.dataset.explained = "";
-  }
+/* The server writes times by the visitor's clock, or both in a title, once it knows their zone. */
+const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+if (zone && !document.cookie.split("; ").includes(`zone=${zone}`)) {
+  document.cookie = `zone=${zone}; path=/; max-age=31536000; samesite=lax`;
 }
 
 /* A hidden page asks for nothing; it asks at once when it is seen again. */
@@ -54,7 +51,12 @@ document.addEventListener("visibilitychange", () => {
   tickAges();
   document.body.dispatchEvent(new Event("desk:visible"));
 });
-document.addEventListener("htmx:afterSettle", (event) => explainTimes(event.target));
+
+/* The tab's name says whether the desk trades, also when that changes while the page is open. */
+document.addEventListener("htmx:afterSettle", () => {
+  const prefix = document.getElementById("desk-state")?.dataset.titlePrefix ?? "";
+  document.title = prefix + document.title.replace(/^(HALTED|SWITCH UNKNOWN) · /, "");
+});
 
 /* One press is one request: a form that has been sent cannot be sent again by impatience. */
 document.addEventListener("submit", (event) => {
@@ -83,5 +85,4 @@ for (const button of document.querySelectorAll("[data-theme-toggle]")) {
   });
 }
 
-explainTimes(document);
 setInterval(tickAges, TICK_MS);

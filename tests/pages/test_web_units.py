@@ -81,7 +81,36 @@ def test_time_is_utc_with_the_whole_moment_behind_it():
 
     assert 'datetime="2026-03-02T14:30:05.123456Z"' in drawn
     assert 'title="2026-03-02 14:30:05.123 UTC"' in drawn
-    assert ">02 Mar 14:30:05<" in drawn
+    assert drawn.endswith(">02 Mar 14:30:05</time> UTC")
+
+
+@pytest.mark.parametrize(
+    ("cookies", "shown", "title"),
+    [
+        ("clock=local; zone=Europe/Berlin", "02 Mar 15:30:05</time> CET", "14:30:05.123 UTC = 02 Mar 15:30:05 CET"),
+        ("clock=utc; zone=Asia/Kolkata", "02 Mar 14:30:05</time> UTC", "14:30:05.123 UTC = 02 Mar 20:00:05 IST"),
+        ("clock=local; zone=America/Sao_Paulo", "02 Mar 11:30:05</time> UTC-03", "= 02 Mar 11:30:05 UTC-03"),
+        ("clock=local; zone=Europe/Nowhere", "02 Mar 14:30:05</time> UTC", '14:30:05.123 UTC"'),
+        ("clock=local; zone=../../etc/passwd", "02 Mar 14:30:05</time> UTC", '14:30:05.123 UTC"'),
+        ("clock=local; zone=Europe", "02 Mar 14:30:05</time> UTC", '14:30:05.123 UTC"'),
+        ("clock=local", "02 Mar 14:30:05</time> UTC", '14:30:05.123 UTC"'),
+        ("clock=sundial; zone=Europe/Berlin", "02 Mar 14:30:05</time> UTC", "= 02 Mar 15:30:05 CET"),
+    ],
+)
+def test_time_is_shown_by_the_clock_that_was_chosen_and_both_are_in_the_title(app, cookies, shown, title):
+    moment = datetime(2026, 3, 2, 14, 30, 5, 123456, tzinfo=UTC)
+    with app.test_request_context(headers={"Cookie": cookies}):
+        drawn = filters.when(moment)
+
+    assert drawn.endswith(shown)
+    assert title in drawn
+    assert 'datetime="2026-03-02T14:30:05.123456Z"' in drawn, "machines read UTC whatever people chose"
+
+
+def test_heading_of_a_column_of_times_names_the_zone(app):
+    with app.test_request_context(headers={"Cookie": "clock=local; zone=Asia/Tokyo"}):
+        assert ">Time, JST<" in cells.heads("created_at")
+        assert "> UTC" not in cells.cell("created_at", datetime(2026, 3, 2, tzinfo=UTC))
 
 
 def test_cell_escapes_what_it_shows_and_keeps_the_value_exact():

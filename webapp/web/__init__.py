@@ -2,12 +2,11 @@
 
 from typing import Final
 
-from flask import Flask, request
+from flask import Flask
 from jinja2 import StrictUndefined
 
-from webapp.web import assets, auth, cells, compression, errors, filters, headers
+from webapp.web import assets, auth, cells, choices, compression, errors, filters, headers
 
-THEMES: Final = ("system", "light", "dark")
 SECTIONS: Final = (
     ("Desk", (("/", "Overview"), ("/portfolio/", "Portfolio"), ("/positions/", "Positions"), ("/market/", "Market"))),
     ("Trades", (("/orders/", "Orders"), ("/fills/", "Fills"), ("/signals/", "Signals"), ("/cycles/", "Cycles"))),
@@ -16,18 +15,12 @@ SECTIONS: Final = (
 )
 
 
-def theme() -> str:
-    """The visitor's stored choice; anything else in the cookie is the system's."""
-    chosen = request.cookies.get("theme", "system")
-    return chosen if chosen in THEMES else "system"
-
-
 def install(app: Flask) -> None:
     """Set up templates, headers and error pages. A name a template does not know is an error, never an empty string."""
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.autoescape = True
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
-    app.jinja_env.globals.update(theme=theme, sections=SECTIONS)
-    for part in (filters, cells, assets, compression, auth, headers, errors):
+    app.jinja_env.globals.update(sections=SECTIONS)
+    for part in (choices, filters, cells, assets, compression, auth, headers, errors):
         part.install(app)

@@ -60,7 +60,8 @@ DRAW: Final[dict[str, Callable[[Any], object]]] = {
     "outcome": badge,
     "rule": lambda value: Markup('<span class="rule" title="{}">{}</span>').format(value, filters.words(value)),
     "switch": _switch,
-    "time": filters.when,
+    "time": filters.clock,
+    "age": filters.age,
     "qty": filters.qty,
     "price": filters.price,
     "money": filters.money,
@@ -71,6 +72,11 @@ DRAW: Final[dict[str, Callable[[Any], object]]] = {
     "text": str,
     "word": str,
 }
+
+
+def label_of(heading: Column) -> str:
+    """A column's heading; one of times names the zone, so that its cells need not."""
+    return f"{heading.label}, {filters.zone_now()}" if heading.kind == "time" else heading.label
 
 
 def draw(value: Any, kind: str) -> object:
@@ -102,14 +108,14 @@ def cell(
         shown = Markup('<a href="{}">{}</a>').format(href, shown)
     exact = "" if isinstance(value, (dict, list)) else exact_text(value)
     return Markup('<td data-col="{}" data-label="{}" class="{}" data-value="{}">{}</td>').format(
-        name, label or heading.label, f"is-{kind or heading.kind}", exact, escape(shown)
+        name, label or label_of(heading), f"is-{kind or heading.kind}", exact, escape(shown)
     )
 
 
 def heads(*names: str) -> Markup:
     """The header row's cells for these columns."""
     one = Markup('<th scope="col" class="{}">{}</th>')
-    return Markup("").join(one.format(f"is-{column(name).kind}", column(name).label) for name in names)
+    return Markup("").join(one.format(f"is-{column(name).kind}", label_of(column(name))) for name in names)
 
 
 def install(app: Flask) -> None:

@@ -31,13 +31,12 @@ _IDS = {
 _TIMES = {
     "created_at": "Time",
     "filled_at": "Filled",
-    "updated_at": "Updated",
     "captured_at": "Captured",
     "event_at": "Quoted",
     "ran_at": "Ran",
     "started_at": "Started",
-    "beat_at": "Last beat",
 }
+_AGES = {"updated_at": "Updated", "beat_at": "Last beat"}
 _NUMBERS = {
     "qty": ("Quantity", "qty"),
     "limit_price": ("Limit, USDC", "price"),
@@ -96,6 +95,7 @@ _WORDS = {
 COLUMNS: Final[dict[str, Column]] = {
     **{name: Column(label, "id") for name, label in _IDS.items()},
     **{name: Column(label, "time") for name, label in _TIMES.items()},
+    **{name: Column(label, "age") for name, label in _AGES.items()},
     **{name: Column(label, kind) for name, (label, kind) in (_NUMBERS | _WORDS).items()},
 }
 

@@ -11,10 +11,12 @@ from markupsafe import Markup
 from webapp.domain.money import exact as exactly
 from webapp.domain.money import plain
 from webapp.domain.wire import timestamp
+from webapp.web.choices import shown_zone, visitor_zone, zone_word
 
 MINUS: Final = "\u2212"
 NOTHING: Final = "\u2013"
 NARROW_SPACE: Final = "\u202f"
+TIME_STYLE: Final = "%d %b %H:%M:%S"
 Number = Decimal | int
 
 
@@ -101,16 +103,24 @@ def iso(value: datetime | None) -> str:
 
 
 def _full(value: datetime) -> str:
-    return utc(value).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3] + " UTC"
+    """The whole moment by UTC and, where the visitor's own clock reads differently, by that too."""
+    whole = utc(value).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3] + " UTC"
+    own = visitor_zone()
+    return whole if own is None else f"{whole} = {value.astimezone(own):%d %b %H:%M:%S} {zone_word(value, own)}"
 
 
-def when(value: datetime | None, style: str = "%d %b %H:%M:%S") -> str:
-    """A moment; the exact one is in `datetime`, the readable whole in the title. A script may turn it local."""
+def clock(value: datetime, style: str = TIME_STYLE) -> str:
+    """A moment by the clock this visitor chose, without its zone: for columns whose heading names it."""
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(
+        iso(value), _full(value), value.astimezone(shown_zone()).strftime(style)
+    )
+
+
+def when(value: datetime | None, style: str = TIME_STYLE) -> str:
+    """A moment with its zone; the exact one is in `datetime`, both clocks' readings in the title."""
     if value is None:
         return NOTHING
-    return Markup('<time datetime="{}" title="{}" data-local>{}</time>').format(
-        iso(value), _full(value), utc(value).strftime(style)
-    )
+    return clock(value, style) + Markup(" {}").format(zone_word(value, shown_zone()))
 
 
 def duration(span: timedelta | Number | None) -> str:
@@ -133,6 +143,11 @@ def page_now() -> datetime:
     if "page_now" not in g:
         g.page_now = datetime.now(UTC)
     return g.page_now  # type: ignore[no-any-return]  # flask.g is untyped
+
+
+def zone_now() -> str:
+    """What this page's times are marked with, as of now."""
+    return zone_word(page_now(), shown_zone())
 
 
 def measure_ages_at(now: datetime) -> None:
@@ -232,6 +247,7 @@ def install(app: Flask) -> None:
         percent,
         tone,
         iso,
+        clock,
         when,
         duration,
         age,
@@ -240,4 +256,4 @@ def install(app: Flask) -> None:
     )
     own += (in_words, plainly, sentence, decimal, measure, moment, size, times)
     app.jinja_env.filters.update({function.__name__: function for function in own})
-    app.jinja_env.globals["page_now"] = page_now
+    app.jinja_env.globals.update(page_now=page_now, zone_now=zone_now)
