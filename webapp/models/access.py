@@ -2,8 +2,9 @@
 
 import uuid
 from datetime import datetime
+from decimal import Decimal
 
-from sqlalchemy import CheckConstraint, Text, func
+from sqlalchemy import CheckConstraint, Integer, Text, func, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -26,10 +27,19 @@ class User(Base):
 
 
 class ApiToken(Base):
-    """A program's key, kept as the SHA-256 (hex) of a secret that was shown once."""
+    """A program's key, kept as the SHA-256 (hex) of a secret that was shown once.
+
+    `replays`, `limited` and `refused` count what leaves no row of its own: answers given again, requests that came too
+    fast, and what was turned away while the token was paused.
+    """
 
     __tablename__ = "api_tokens"
-    __table_args__ = (CheckConstraint(f"scopes <@ ARRAY{list(SCOPES)}", name="scopes"),)
+    __table_args__ = (
+        CheckConstraint(f"scopes <@ ARRAY{list(SCOPES)}", name="scopes"),
+        CheckConstraint(
+            "max_order_notional > 0 AND max_order_notional <> 'NaN'::numeric AND cycles_per_minute > 0", name="caps"
+        ),
+    )
 
     token_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(unique=True)
@@ -40,3 +50,12 @@ class ApiToken(Base):
     expires_at: Mapped[datetime | None]
     last_used_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
+    revoked_by: Mapped[str | None]
+    paused_at: Mapped[datetime | None]
+    paused_by: Mapped[str | None]
+    pause_reason: Mapped[str | None]
+    max_order_notional: Mapped[Decimal | None]
+    cycles_per_minute: Mapped[int | None] = mapped_column(Integer)
+    replays: Mapped[int] = mapped_column(server_default=text("0"))
+    limited: Mapped[int] = mapped_column(server_default=text("0"))
+    refused: Mapped[int] = mapped_column(server_default=text("0"))

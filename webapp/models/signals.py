@@ -59,3 +59,10 @@ class Cycle(Base):
 Index("ix_cycles_created_at_cycle_id", Cycle.created_at.desc(), Cycle.cycle_id.desc())
 Index("ix_cycles_symbol_created_at", Cycle.symbol, Cycle.created_at.desc())
 Index("ix_cycles_outcome_created_at", Cycle.outcome, Cycle.created_at.desc(), Cycle.cycle_id.desc())
+Index(
+    "ix_cycles_of_tokens",
+    Cycle.actor,
+    Cycle.created_at.desc(),
+    postgresql_where=text("actor LIKE 'token:%'"),
+    postgresql_include=["outcome", "reason", "strategy"],
+)
