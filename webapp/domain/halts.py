@@ -22,9 +22,13 @@ OUT_OF_RANGE = "OUT_OF_RANGE"
 
 @dataclass(frozen=True)
 class Cause:
-    """One of the desk's own reasons. ``lasts``: it is a state, and halts again for as long as it is there."""
+    """One of the desk's own reasons. ``lasts``: it is a state, and halts again for as long as it is there.
+
+    ``subject`` names what is watched, ``title`` what happened to it.
+    """
 
     code: str
+    subject: str
     title: str
     trips: str
     clears: str
@@ -36,6 +40,7 @@ CAUSES: Mapping[str, Cause] = {
     for cause in (
         Cause(
             STALE_MARKET_DATA,
+            "Quotes",
             "Quotes are missing",
             "A symbol of the feed, one that is held or one that an order waits for has had no quote for too long.",
             "A new quote of that symbol. Released before it comes, the desk halts again within a second.",
@@ -43,6 +48,7 @@ CAUSES: Mapping[str, Cause] = {
         ),
         Cause(
             PRICE_ANOMALY,
+            "Price moves",
             "A price jumped",
             "Two quotes in a row lie too far from the high or the low of their window, on the same side of it.",
             "Somebody who knows why the price moved. It was a moment: after the release the window begins anew.",
@@ -50,6 +56,7 @@ CAUSES: Mapping[str, Cause] = {
         ),
         Cause(
             MAX_DRAWDOWN,
+            "Drawdown",
             "The drawdown reached its limit",
             "NAV fell too far below its highest value since the last release.",
             "A new base for the drawdown, chosen at the release, or a wider limit. With the old base the desk halts "
@@ -58,6 +65,7 @@ CAUSES: Mapping[str, Cause] = {
         ),
         Cause(
             ENGINE_LOST,
+            "Engine",
             "The engine fell silent",
             "The engine gave signs of life and then none for too long; the web server watches it.",
             "An engine that runs again, or the decision to trade without one: the same silence does not halt twice.",
@@ -65,6 +73,7 @@ CAUSES: Mapping[str, Cause] = {
         ),
         Cause(
             BOOKS_BROKEN,
+            "Books",
             "The books do not add up",
             "Positions, cash or NAV do not follow from the fills.",
             "`flask --app wsgi books rebuild`, then the next check, within half a minute. Released before it passes, "
@@ -73,6 +82,7 @@ CAUSES: Mapping[str, Cause] = {
         ),
         Cause(
             AUDIT_BROKEN,
+            "Audit",
             "The audit was edited",
             "A row of the audit was changed, removed or slipped in.",
             "The database restored from a copy that `flask --app wsgi audit verify` finds whole. Nothing trades on an "
@@ -81,6 +91,7 @@ CAUSES: Mapping[str, Cause] = {
         ),
         Cause(
             OUT_OF_RANGE,
+            "Amounts",
             "An amount did not fit",
             "A quote would have made what is held worth more than ten digits before the point; it was refused.",
             "A right quote. It was a moment: the wrong one was not stored, and only another one like it halts again.",

@@ -7,6 +7,7 @@ from datetime import datetime
 from flask import Flask, g
 from sqlalchemy.exc import SQLAlchemyError
 
+from webapp.domain.halts import Cause, cause_of
 from webapp.extensions import db
 from webapp.services import kill_switch
 from webapp.web.auth import has_role
@@ -24,6 +25,11 @@ class Switch:
     reason: str | None = None
     actor: str | None = None
     changed_at: datetime | None = None
+
+    @property
+    def cause(self) -> tuple[Cause, str] | None:
+        """The desk's own cause with its evidence, when nobody but the desk halted it."""
+        return cause_of(self.actor, self.reason)
 
     @property
     def version(self) -> str:

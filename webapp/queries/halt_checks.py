@@ -80,9 +80,7 @@ def _measured(session: Session, desk: Row[Any], symbols: Sequence[str], dead_man
 
 def _freshness(quotes: Sequence[Row[Any]], policy: Policy, now: datetime) -> HaltCheck:
     cause = CAUSES[halts.STALE_MARKET_DATA]
-    limit = (
-        f"from {policy.stale_after_seconds} s on nothing trades, from {policy.auto_halt_stale_seconds} s on it halts"
-    )
+    limit = f"nothing trades after {policy.stale_after_seconds} s, halts after {policy.auto_halt_stale_seconds} s"
     if not quotes:
         return HaltCheck(cause, False, "there is no quote yet", limit)
     oldest = quotes[0]
@@ -94,7 +92,7 @@ def _freshness(quotes: Sequence[Row[Any]], policy: Policy, now: datetime) -> Hal
 
 def _moves(quotes: Sequence[Row[Any]], policy: Policy) -> HaltCheck:
     cause = CAUSES[PRICE_ANOMALY]
-    limit = f"two quotes in a row that moved {short(policy.anomaly_halt_pct)} % halt"
+    limit = f"halts when two quotes in a row moved {short(policy.anomaly_halt_pct)} %"
     if not quotes:
         return HaltCheck(cause, True, "nothing moved", limit)
     pct, symbol = max((max(move_pct(q.mid_price, q.low), move_pct(q.mid_price, q.high)), q.symbol) for q in quotes)
@@ -106,14 +104,12 @@ def _drawdown(desk: Row[Any], policy: Policy) -> HaltCheck:
     peak = max(desk.peak_nav, desk.nav)
     fall, most = peak - desk.nav, policy.max_drawdown
     cause, said = CAUSES[halts.MAX_DRAWDOWN], f"{short(fall)} USDC: NAV {short(desk.nav)}, peak {short(peak)}"
-    return HaltCheck(cause, fall < most, said, f"{short(most)} USDC halt", usage=_share(fall, most))
+    return HaltCheck(cause, fall < most, said, f"halts at {short(most)} USDC", usage=_share(fall, most))
 
 
 def _engine(desk: Row[Any], dead_man_seconds: int) -> HaltCheck:
     cause = CAUSES[halts.ENGINE_LOST]
-    limit = (
-        f"{dead_man_seconds} s of silence halt" if dead_man_seconds else "DEAD_MAN_SECONDS=0: its silence never halts"
-    )
+    limit = f"halts after {dead_man_seconds} s of silence" if dead_man_seconds else "its silence never halts"
     if desk.beat_at is None:
         return HaltCheck(cause, False, "no engine runs, so nothing trades by itself", limit)
     usage = _share(seconds(desk.now - desk.beat_at), Decimal(dead_man_seconds))
@@ -127,6 +123,6 @@ def _share(value: Decimal, limit: Decimal) -> Decimal | None:
 
 def _self_check(cause: Cause, result: RowMapping | None, counted: str) -> HaltCheck:
     if result is None:
-        return HaltCheck(cause, False, "never checked: the engine does that", "any difference halts")
+        return HaltCheck(cause, False, "never checked: the engine does that", "halts on any difference")
     said = f"{result['rows']:,} {counted}: {result['detail']}" if result["ok"] else str(result["detail"])
-    return HaltCheck(cause, result["ok"], said, "any difference halts", result["checked_at"])
+    return HaltCheck(cause, result["ok"], said, "halts on any difference", result["checked_at"])
