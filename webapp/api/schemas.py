@@ -201,6 +201,9 @@ class SwitchIn(Body):
 
     enabled: bool = Field(description="true: halt, scope `halt`. false: release, scope `admin`.")
     reason: Reason | None = None
+    drawdown_base: Literal["nav", "peak"] = Field(
+        "nav", description="After a release drawdown counts from the NAV of that moment, or from the peak as before."
+    )
 
 
 class CancelIn(Body):

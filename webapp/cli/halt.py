@@ -26,20 +26,26 @@ def halt(reason: str | None) -> None:
     last_fill = (
         f"last fill before it {_at(receipt.last_fill_at)}" if receipt.last_fill_at else "nothing was ever filled"
     )
-    click.echo(f"halted at {_at(receipt.halted_at)}; {receipt.orders_canceled} resting orders canceled; {last_fill}")
+    hung = f"; trades that hung, ended and undone: {receipt.cut_off}" if receipt.cut_off else ""
+    click.echo(
+        f"halted at {_at(receipt.halted_at)}; {receipt.orders_canceled} resting orders canceled; {last_fill}; "
+        f"took {receipt.took_ms} ms{hung}; event {receipt.event_id}; audit head {receipt.audit_head}"
+    )
 
 
 @click.command("release")
 @click.option("--reason", required=True, help="Why trading may go on.")
+@click.option("--keep-peak", is_flag=True, help="Drawdown goes on from the peak it counts from now.")
 @with_appcontext
-def release(reason: str) -> None:
-    """Let the desk trade again."""
+def release(reason: str, keep_peak: bool) -> None:
+    """Let the desk trade again; drawdown counts from the NAV of this moment."""
     people = current_app.config["PAPERDESK"].release_people
-    receipt = kill_switch.release(db.engine, reason, by=ACTOR, people=people)
+    receipt = kill_switch.release(db.engine, reason, by=ACTOR, people=people, keep_peak=keep_peak)
     if isinstance(receipt, ReleasePending):
         click.echo("asked for the release; the desk stays halted until a second person asks too")
         return
-    click.echo(f"released at {_at(receipt.released_at)}; drawdown counts from a NAV of {receipt.peak_nav} USDC")
+    base = "the peak as before, a NAV" if receipt.kept_peak else "a NAV"
+    click.echo(f"released at {_at(receipt.released_at)}; drawdown counts from {base} of {receipt.peak_nav} USDC")
 
 
 def _at(moment: datetime) -> str:

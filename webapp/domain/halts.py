@@ -43,7 +43,7 @@ CAUSES: Mapping[str, Cause] = {
             "Quotes",
             "Quotes are missing",
             "A symbol of the feed, one that is held or one that an order waits for has had no quote for too long.",
-            "A new quote of that symbol. Released before it comes, the desk halts again within a second.",
+            "A new quote of that symbol. Released while the limit is passed, the desk halts again within a second.",
             lasts=True,
         ),
         Cause(
