@@ -14,6 +14,7 @@ from flask import Blueprint, Response, jsonify, request, stream_with_context
 from werkzeug.datastructures import MultiDict
 
 from webapp.extensions import db
+from webapp.pages.looks import LOOKS, Look
 from webapp.queries import timeline
 from webapp.queries.timeline import LISTINGS, Listing
 from webapp.web.columns import column
@@ -54,6 +55,16 @@ class ListPage:
         """The address of the page itself."""
         return self.home or f"{self.path}/"
 
+    @property
+    def block(self) -> str:
+        """The id of its live block."""
+        return self.name.replace("_", "-")
+
+    @property
+    def look(self) -> Look:
+        """How it is drawn; for those that `layouts/table.html` draws."""
+        return LOOKS[self.name]
+
     def read(self) -> ListParams:
         """This request's parameters, checked; 422 names the field at fault."""
         return list_params(request.args, self.listing)
@@ -83,6 +94,7 @@ def context_of(page: ListPage) -> dict[str, Any]:
     around = dict(page.around(found.rows)) if page.around else {}
     first = params.after is None
     return {
+        "list": page,
         "rows": found.rows,
         "more": found.next_key is not None,
         "live_url": address(page.url, request.args),

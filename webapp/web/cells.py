@@ -3,7 +3,7 @@
 Written in Python, not as a macro: a page of 200 rows draws some 2,000 of them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -51,6 +51,17 @@ def _switch(value: bool) -> Markup:
     return badge("HALTED", "bad") if value else badge("released", "good")
 
 
+def _payload(document: Mapping[str, Any]) -> Markup:
+    """The plain values of a document as "name value" pairs; what is nested waits on the page of its cycle."""
+    pair = Markup('<span class="pair"><span class="soft">{}</span> {}</span>')
+    pairs = [
+        pair.format(filters.words(name), filters.plainly(value))
+        for name, value in document.items()
+        if not isinstance(value, dict | list)
+    ]
+    return Markup(" ").join(pairs) or escape(filters.NOTHING)
+
+
 DRAW: Final[dict[str, Callable[[Any], object]]] = {
     "id": _id,
     "symbol": lambda value: Markup('<span class="symbol">{}</span>').format(value),
@@ -69,6 +80,8 @@ DRAW: Final[dict[str, Callable[[Any], object]]] = {
     "fee": filters.fee,
     "int": lambda value: filters.number(value, 0),
     "reason": filters.in_words,
+    "payload": _payload,
+    "sentence": filters.sentence,
     "text": str,
     "word": str,
 }
