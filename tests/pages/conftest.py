@@ -66,7 +66,7 @@ class Visited:
         """What a browser would send of a form, with some fields typed over."""
         data: dict[str, str] = {}
         for node in self.form(name).walk():
-            if node.tag == "input" and (node.get("type") != "checkbox" or "checked" in node.attrs):
+            if node.tag == "input" and (node.get("type") not in ("checkbox", "radio") or "checked" in node.attrs):
                 data[node["name"]] = node.get("value")
             if node.tag == "select":
                 chosen = [option for option in node.all("option") if "selected" in option.attrs]
