@@ -29,7 +29,7 @@ from tests.support import PASSWORD, chromium, csrf_token
 from webapp import create_app, embedded, migrating
 from webapp.config import Config
 from webapp.extensions import ENGINE_LIMITS, connect_args, db
-from webapp.services import access
+from webapp.services import access, tokens
 
 NO_CHROMIUM = """\
 The browser tests need Chromium and found none. Install it (Debian: apt install chromium; anywhere:
@@ -198,7 +198,7 @@ def bearer(session: Session) -> Callable[..., dict[str, str]]:
     """`bearer("read", "trade")`: the headers of a bot with a token of those scopes."""
 
     def headers(*scopes: str) -> dict[str, str]:
-        _, secret = access.create_token(session, f"bot-{uuid4().hex[:8]}", scopes, "test")
+        _, secret = tokens.create_token(session, f"bot-{uuid4().hex[:8]}", scopes, "test")
         return {"Authorization": f"Bearer {secret}"}
 
     return headers

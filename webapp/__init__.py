@@ -20,7 +20,7 @@ def create_app(config: "Config | None" = None) -> "APIFlask":
         "webapp",
         title="Paperdesk API",
         version=VERSION,
-        spec_path="/v1/openapi.json",
+        spec_path=None,
         docs_path=None,
         json_errors=False,
         template_folder=str(settings.ROOT / "templates"),

@@ -141,6 +141,9 @@ class Config(BaseSettings):
     strategies: Annotated[Names, AfterValidator(_strategies)] = ("mean_reversion", "momentum")
     """Dealt to the symbols in turn."""
     cycle_seconds: Annotated[int, Field(ge=1, le=86_400)] = 60
+    rate_limit_reads: Annotated[int, Field(ge=0, le=1_000_000)] = 6_000
+    rate_limit_writes: Annotated[int, Field(ge=0, le=1_000_000)] = 1_200
+    """Requests a token may send in a minute, per web process; 0: any number. Halting is never limited."""
     solana_rpc_url: Annotated[str | None, AfterValidator(_http_url)] = None
     """None: the public devnet."""
     engine: YesNo = True

@@ -81,7 +81,8 @@ def test_status_says_what_the_desk_is_worth_and_whether_it_may_trade(bot: Bot) -
 
 
 def test_health_is_ok_and_names_the_version(bot: Bot) -> None:
-    assert bot.get("/health").json == {"status": "ok", "mode": "paper", "version": VERSION}
+    answer = bot.get("/health")
+    assert answer.json == {"status": "ok", "mode": "paper", "version": VERSION, "as_of": answer.headers["X-As-Of"]}
 
 
 def test_the_policy_can_be_read_edited_and_put_back(bot: Bot) -> None:

@@ -15,7 +15,7 @@ from webapp.extensions import db
 
 def test_an_unknown_address_is_404(stranger: Bot) -> None:
     refused(stranger.get("/nothing/here"), 404, "NOT_FOUND")
-    refused(stranger.get("/"), 404, "NOT_FOUND")
+    refused(stranger.get("//orders"), 404, "NOT_FOUND")
 
 
 def test_a_wrong_method_is_405_and_says_which_are_right(stranger: Bot) -> None:
@@ -34,8 +34,8 @@ def test_an_id_that_is_none_is_404(bot: Bot, text: str) -> None:
 
 def test_an_order_or_cycle_that_does_not_exist_is_404(bot: Bot) -> None:
     nobody = "00000000-0000-7000-8000-000000000000"
-    assert refused(bot.get(f"/orders/{nobody}"), 404, "NOT_FOUND") == {"order_id": nobody}
-    assert refused(bot.get(f"/cycles/{nobody}"), 404, "NOT_FOUND") == {"cycle_id": nobody}
+    assert refused(bot.get(f"/orders/{nobody}"), 404, "NOT_FOUND")["order_id"] == nobody
+    assert refused(bot.get(f"/cycles/{nobody}"), 404, "NOT_FOUND")["cycle_id"] == nobody
     refused(bot.post(f"/orders/{nobody}/cancellation"), 404, "NOT_FOUND")
 
 
@@ -137,10 +137,24 @@ def test_a_database_that_is_away_is_503_and_says_when_to_come_back(
 
     with app.app_context():
         monkeypatch.setattr(db.engine.pool, "connect", away)
-    for method, path in (("GET", "/health"), ("GET", "/orders"), ("POST", "/trade/cycle"), ("POST", "/kill-switch")):
+    for method, path in (("GET", "/health"), ("GET", "/orders"), ("POST", "/trade/cycle")):
         answer = bot.ask(method, path, {})
-        refused(answer, 503, "UNAVAILABLE")
+        assert "same idempotency_key" in refused(answer, 503, "UNAVAILABLE")["next"]
         assert int(answer.headers["Retry-After"]) >= 1
+    # A halt has its own connections, also to find out who asks.
+    assert bot.post("/kill-switch", {"enabled": True}).status_code == 200
+
+
+def test_a_halt_that_the_database_does_not_confirm_is_503_and_says_so(
+    bot: Bot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object, **__: object) -> None:
+        raise OperationalError("select", {}, Exception("connection refused"))
+
+    monkeypatch.setattr("webapp.services.kill_switch.aside", away)
+    answer = bot.post("/kill-switch", {"enabled": True})
+    refused(answer, 503, "UNAVAILABLE")
+    assert "Nothing was confirmed" in answer.json["error"]["details"]["next"]
 
 
 def test_the_halt_of_the_database_itself_is_423(bot: Bot, monkeypatch: pytest.MonkeyPatch) -> None:

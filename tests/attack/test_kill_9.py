@@ -22,7 +22,7 @@ from tests.services.desks import limits, one, rows
 from tests.support import eventually
 from webapp.domain.market import Tick
 from webapp.feeds.simulated import SimulatedFeed
-from webapp.services import access, kill_switch, market
+from webapp.services import kill_switch, market, tokens
 
 SLOW = 90
 pytestmark = pytest.mark.timeout(600)
@@ -191,7 +191,7 @@ def attack_web(session: Session, engine: Engine, web: Web, times: int) -> tuple[
     """How long it took to be back each time, how many requests there were, and how often they were sent again."""
     limits(session, **WILD)
     market.accept(session, [Tick("SOL-USDC", Decimal(100), Decimal(100), datetime.now(UTC))], "test")
-    _, token = access.create_token(session, "bot", ("read", "trade", "halt"), "test")
+    _, token = tokens.create_token(session, "bot", ("read", "trade", "halt"), "test")
     assert eventually(web.ready, SLOW), web.said[-2000:]
     chance, stop = random.Random(SEED), Event()
     bots = [Bot(web, token, number) for number in range(4)]

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from webapp.config import Config
-from webapp.services import access, kill_switch
+from webapp.services import access, kill_switch, tokens
 
 Run = Callable[..., Result]
 
@@ -86,14 +86,14 @@ def test_token_is_printed_alone_on_standard_output_and_works(run: Run, session: 
     done = run("tokens", "create", "bot", *scopes)
     assert done.exit_code == 0
     assert re.fullmatch(r"pd_\S+\n", done.stdout)
-    assert access.token_for(session, done.stdout.strip()).scopes == ("read", "trade")
+    assert tokens.token_for(session, done.stdout.strip()).scopes == ("read", "trade")
 
 
 def test_revoked_token_opens_nothing(run: Run, session: Session):
     secret = run("tokens", "create", "bot", "--scope", "read").stdout.strip()
     done = run("tokens", "revoke", "bot")
     assert (done.exit_code, last_line(done)[:25]) == (0, "token bot is revoked sinc")
-    assert access.token_for(session, secret) is None
+    assert tokens.token_for(session, secret) is None
 
 
 def test_halt_and_release_say_what_they_did_and_are_recorded(run: Run, session: Session):

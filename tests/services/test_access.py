@@ -1,15 +1,12 @@
-"""People and tokens: who is let in, who is not, and what may not be told from outside."""
-
-from datetime import timedelta
-from hashlib import sha256
+"""People: who is let in, who is not, and what may not be told from outside."""
 
 import pytest
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from tests import builders
-from webapp.domain.errors import BadInput, Conflict, NotFound
-from webapp.models import ApiToken, User
+from webapp.domain.errors import BadInput, Conflict
+from webapp.models import User
 from webapp.services import access, passwords
 
 PASSWORD = "correct horse battery staple"
@@ -102,72 +99,3 @@ def test_ensuring_a_person_twice_changes_nothing_and_mends_what_differs(session:
     assert access.ensure_user(session, "demo", "two", "admin").role == "admin"
     assert access.authenticate(session, "demo", "two") is not None
     assert access.authenticate(session, "demo", "one") is None
-
-
-def test_a_token_opens_by_its_secret_which_is_not_stored(session: Session) -> None:
-    made, secret = access.create_token(session, "bot", ["trade", "read"], "user:olga")
-    assert secret.startswith("pd_")
-    assert len(secret) == 46
-    assert made.scopes == ("read", "trade")
-    found = access.token_for(session, secret)
-    assert found is not None
-    assert found.token_id == made.token_id
-    assert session.execute(select(ApiToken.token_hash)).scalar_one() == sha256(secret.encode()).hexdigest()
-    for wrong in (secret[:-1], secret + "x", "", "bot", "é" * 10, "x" * 5000, "a b"):
-        assert access.token_for(session, wrong) is None
-
-
-def test_a_revoked_or_expired_token_opens_nothing(session: Session) -> None:
-    _, old = access.create_token(session, "old", ["read"], "t", expires_at=builders.now() - timedelta(seconds=1))
-    _, new = access.create_token(session, "new", ["read"], "t", expires_at=builders.now() + timedelta(hours=1))
-    assert access.token_for(session, old) is None
-    assert access.token_for(session, new) is not None
-    first = access.revoke_token(session, "new").revoked_at
-    assert access.token_for(session, new) is None
-    assert access.revoke_token(session, "new").revoked_at == first
-    with pytest.raises(NotFound):
-        access.revoke_token(session, "nobody")
-
-
-def test_last_use_is_noted_once_a_minute_not_at_every_request(session: Session) -> None:
-    _, secret = access.create_token(session, "bot", ["read"], "t")
-    access.token_for(session, secret)
-    first = access.tokens(session)[0].last_used_at
-    assert first is not None
-    access.token_for(session, secret)
-    assert access.tokens(session)[0].last_used_at == first
-    session.execute(update(ApiToken).values(last_used_at=first - timedelta(seconds=61)))
-    session.commit()
-    access.token_for(session, secret)
-    again = access.tokens(session)[0].last_used_at
-    assert again is not None
-    assert again >= first
-
-
-@pytest.mark.parametrize("scopes", [[], ["root"], ["read", "write"]])
-def test_scopes_that_do_not_exist_are_refused(session: Session, scopes: list[str]) -> None:
-    with pytest.raises(BadInput) as caught:
-        access.create_token(session, "bot", scopes, "t")
-    assert caught.value.field == "scopes"
-
-
-def test_ensuring_a_token_keeps_its_secret_and_puts_it_back_in_force(session: Session) -> None:
-    first = access.ensure_token(session, "demo", access.SCOPES, "demo", secret="demo-token")
-    assert access.ensure_token(session, "demo", access.SCOPES, "demo", secret="demo-token") == first
-    access.revoke_token(session, "demo")
-    access.ensure_token(session, "demo", ["read"], "demo", secret="other")
-    assert access.token_for(session, "demo-token") is None
-    found = access.token_for(session, "other")
-    assert found is not None
-    assert found.scopes == ("read",)
-
-
-def test_two_tokens_never_share_a_name_or_a_secret(session: Session) -> None:
-    access.create_token(session, "one", ["read"], "t", secret="same")
-    with pytest.raises(Conflict):
-        access.create_token(session, "one", ["read"], "t")
-    with pytest.raises(Conflict):
-        access.create_token(session, "two", ["read"], "t", secret="same")
-    access.create_token(session, "two", ["read"], "t")
-    with pytest.raises(Conflict):
-        access.ensure_token(session, "two", ["read"], "t", secret="same")

@@ -38,11 +38,23 @@ class ErrorOut(Out):
     error: ErrorBody
 
 
+class IndexOut(Out):
+    """What there is to read before a program begins."""
+
+    name: str
+    version: str
+    openapi: str
+    docs: str
+    mode: Literal["paper"]
+    as_of: datetime
+
+
 class HealthOut(Out):
     """The API works and reaches its database."""
 
     status: Literal["ok"]
     mode: Literal["paper"]
+    as_of: datetime
     version: str
 
 
@@ -106,6 +118,7 @@ class CheckOut(Out):
     allowed: bool | None
     outcome: Literal["would_pass", "would_be_blocked", "no_signal"]
     proposal: Row | None
+    mode: Literal["paper"]
     as_of: datetime
     rules: list[RuleOut]
 
@@ -193,6 +206,8 @@ class PolicyOut(Out):
 class SwitchOut(Out):
     """Where the kill switch stands. `known` false: it could not be read, and the desk refuses to trade."""
 
+    mode: Literal["paper"]
+    as_of: datetime
     enabled: bool
     known: bool
     reason: str | None
@@ -201,10 +216,60 @@ class SwitchOut(Out):
 
 
 class SwitchedOut(Out):
-    """A receipt. After a halt: resting orders canceled, the last fill before it, and whether it was halted already."""
+    """A receipt. The fields after `changed_at` are of a halt, the last two of a release."""
 
     enabled: bool
     event_id: UUID | None
     reason: str | None
     actor: str | None
     changed_at: datetime
+    already: bool | None = Field(None, description="It was halted before; the first halt stands.")
+    orders_canceled: int | None = None
+    last_fill_at: datetime | None = Field(None, description="The last fill before the halt.")
+    waited_ms: int | None = Field(None, description="How long it waited for the trades inside the gate.")
+    cut_off: int | None = Field(None, description="Trades that hung there, ended and undone.")
+    took_ms: int | None = Field(None, description="How long all of it took until it was committed.")
+    audit_head: str | None = Field(None, description="The end of the audit chain, `seq:hash`, to keep elsewhere.")
+    peak_nav: str | None = Field(None, description="What drawdown counts from, in USDC.")
+    kept_peak: bool | None = None
+
+
+class BotOut(Out):
+    """One token without its secret, and its score."""
+
+    name: str
+    actor: str = Field(description="The name its acts are recorded under.")
+    state: Literal["active", "paused", "expired", "revoked"]
+    scopes: list[str]
+    created_by: str
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    revoked_by: str | None
+    paused_at: datetime | None
+    paused_by: str | None
+    pause_reason: str | None
+    max_order_notional: AmountText | None = Field(description="USDC; its own cap, beside the policy's.")
+    cycles_per_minute: int | None = Field(description="Its own cap, beside the rate limits.")
+    last_seen_at: datetime | None = Field(description="Within a minute.")
+    last_cycle_at: datetime | None
+    cycles: int
+    proposals: int = Field(description="Cycles it decided itself; the others ran the desk's own strategy.")
+    accepted: int = Field(description="Cycles that filled or rest.")
+    executed: int
+    resting: int
+    no_signal: int
+    blocked: int
+    blocked_by: dict[str, int] = Field(description="Blocked cycles by the rule that bound, most frequent first.")
+    replays: int = Field(description="Answers given again under the same key.")
+    limited: int = Field(description="Requests that came too fast.")
+    refused: int = Field(description="Requests turned away while it was paused.")
+
+
+class BotsOut(Out):
+    """Every token there ever was, newest first."""
+
+    mode: Literal["paper"]
+    as_of: datetime
+    items: list[BotOut]
+    next_cursor: None

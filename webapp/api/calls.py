@@ -8,18 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import wraps
+from types import MappingProxyType
 from typing import Any
 
-from flask import Blueprint, Flask, Response, g, request
+from flask import Blueprint, Flask, Response, request
 from pydantic import BaseModel, ValidationError
-from werkzeug.exceptions import InternalServerError, RequestEntityTooLarge, UnsupportedMediaType
+from werkzeug.exceptions import UnsupportedMediaType
 
 from webapp.api import wire
-from webapp.api.errors import Forbidden, Unauthorized, answer_error
+from webapp.api.errors import answer_error
 from webapp.domain.errors import BadInput
-from webapp.extensions import db
 from webapp.queries.timeline import Listing
-from webapp.services import access
 from webapp.web.params import printable
 
 bp = Blueprint("api", __name__, url_prefix="/v1")
@@ -31,7 +30,12 @@ SMALL_BODY = 1024 * 1024
 
 @dataclass(frozen=True)
 class Call:
-    """One call of the API. `scopes`: any one of them opens it, none means that it is public."""
+    """One call of the API. `scopes`: any one of them opens it, none means that it is public.
+
+    `pace` names the budget a request counts in: `reads`, `writes`, `cycles` (which are writes as well) or
+    `cancellations`, or none. `while_paused`: a paused bot may come this far. `urgent`: it stops trading, so it is never
+    refused for its pace, a pause or its form, and never waits for a connection.
+    """
 
     method: str
     path: str
@@ -47,7 +51,11 @@ class Call:
     listing: Listing | None
     errors: tuple[int, ...]
     headers: tuple[str, ...]
-    mimetype: str = "application/json"
+    mimetype: str
+    query: Mapping[str, Mapping[str, Any]]
+    pace: str | None
+    while_paused: bool
+    urgent: bool
 
 
 CALLS: dict[str, Call] = {}
@@ -68,14 +76,23 @@ def call(
     errors: tuple[int, ...] = (),
     headers: tuple[str, ...] = (),
     mimetype: str = "application/json",
+    query: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
+    pace: str | None = "",
+    while_paused: bool = False,
+    urgent: bool = False,
 ) -> Callable[[Callable[..., Response]], Callable[..., Response]]:
-    """Declare the decorated function as one call. With a `body`, the function gets it, checked, as `body=`."""
+    """Declare the decorated function as one call. With a `body`, the function gets it, checked, as `body=`.
+
+    `query` names its parameters with their schemas. Without a `pace` it is a read if the scope `read` opens it, else a
+    write.
+    """
+    budget = pace if pace != "" else "reads" if scopes == ("read",) else "writes" if scopes else None
 
     def declare(view: Callable[..., Response]) -> Callable[..., Response]:
         summary, _, description = (view.__doc__ or view.__name__).partition("\n")
         CALLS[f"{bp.name}.{view.__name__}"] = Call(
             method, path, view.__name__, summary.strip(), " ".join(description.split()), scopes, body, body_optional,
-            max_body, answer, status, listing, errors, headers, mimetype,
+            max_body, answer, status, listing, errors, headers, mimetype, query, budget, while_paused, urgent,
         )  # fmt: skip
 
         @wraps(view)
@@ -84,7 +101,9 @@ def call(
                 arguments["body"] = read_body(body, optional=body_optional)
             return view(**arguments)
 
-        bp.add_url_rule(path, view.__name__, answered, methods=[method])
+        # A slash too many at the end is forgiven; two in a row are another address, not a redirect to this one.
+        forgiving = {"strict_slashes": False, "merge_slashes": False}
+        bp.add_url_rule(path, view.__name__, answered, methods=[method], **forgiving)
         return answered
 
     return declare
@@ -97,6 +116,8 @@ def read_body(model: type[BaseModel], *, optional: bool = False) -> Any:
         return model()
     if request.mimetype and not request.is_json:
         raise UnsupportedMediaType("Send the body as application/json.")
+    if request.headers.get("Content-Encoding", "identity") != "identity":
+        raise UnsupportedMediaType("Send the body as it is, without a Content-Encoding.")
     try:
         return model.model_validate(wire.read_object())
     except ValidationError as error:
@@ -124,50 +145,6 @@ _REASONS: Mapping[str, str] = {
     "list_type": "must be a list",
     "model_type": "must be an object",
 }
-
-
-@bp.before_request
-def guard() -> None:
-    """Closed by default: a call that declares nothing is never answered."""
-    found = CALLS.get(request.endpoint or "")
-    if found is None:
-        raise InternalServerError(f"{request.endpoint} is not declared as a call")
-    if found.scopes:
-        need(*found.scopes)
-    # One byte more, because a chunked body is cut off at the limit without a word: the byte shows that there was more.
-    request.max_content_length = found.max_body + 1
-    if len(request.get_data(cache=True)) > found.max_body:
-        raise RequestEntityTooLarge
-
-
-def need(*scopes: str) -> None:
-    """Refuse unless the request's token has one of these scopes. Sets `g.actor` and `g.token`."""
-    if "token" not in g:
-        g.token = _token()
-        g.actor = f"token:{g.token.name}"
-    if not set(scopes) & set(g.token.scopes):
-        wanted = " or ".join(scopes)
-        raise Forbidden(
-            f"This needs a token with the scope {wanted}; {g.token.name} has {', '.join(g.token.scopes)}.",
-            f'Bearer realm="paperdesk", error="insufficient_scope", scope="{" ".join(scopes)}"',
-            scope=wanted,
-            granted=list(g.token.scopes),
-        )
-
-
-def _token() -> access.TokenRecord:
-    given = request.authorization
-    if given is None or given.type != "bearer" or not given.token:
-        raise Unauthorized("Send a token: `Authorization: Bearer TOKEN`.", 'Bearer realm="paperdesk"')
-    token = access.token_for(db.session(), given.token)
-    # The connection goes back to the pool: a call may wait for one of its own before it comes to this session again.
-    db.session.rollback()
-    if token is None:
-        raise Unauthorized(
-            "This token is not known, or was revoked, or has expired.",
-            'Bearer realm="paperdesk", error="invalid_token"',
-        )
-    return token
 
 
 def install(app: Flask) -> None:

@@ -37,6 +37,20 @@ _SAID_BETTER: Mapping[int, str] = {
     405: "This address has no such method; the header Allow lists those it has.",
     413: "The body is too large for this call.",
 }
+AGAIN = "send the same request again, with the same idempotency_key if it has one"
+NEXT: Mapping[str, str] = {
+    "BAD_REQUEST": "Nothing was done. Mend what is named here and send it again.",
+    "UNAUTHORIZED": "Ask an operator for a token; without one in force every try ends here.",
+    "FORBIDDEN": "Ask an operator for a token that may do this; trying again changes nothing.",
+    "NOT_FOUND": "Take addresses from /v1/openapi.json and ids from the lists.",
+    "CONFLICT": "Nothing was done. Read how things stand now before asking for anything else.",
+    "KILL_SWITCH_ACTIVE": "Propose nothing more until GET /v1/kill-switch says that trading is on again.",
+    "RATE_LIMITED": f"Wait as many seconds as Retry-After says, then {AGAIN}.",
+    "INTERNAL_ERROR": f"Once more {AGAIN}; if that fails too, tell an operator the X-Request-Id.",
+    "UNAVAILABLE": f"Nothing was confirmed. Wait as many seconds as Retry-After says, then {AGAIN}.",
+}
+"""What a program should do about each code, in `details.next`; a blocked trade says it more exactly."""
+
 RETRY_SECONDS = 1
 _HALTED, _READ_ONLY = "PD423", "25006"
 
@@ -56,9 +70,25 @@ class Unauthorized(Refused):
 
 
 class Forbidden(Refused):
-    """The token's scopes do not cover the call."""
+    """The token's scopes do not cover the call, or its bot is paused."""
 
     code = "FORBIDDEN"
+
+
+class RateLimited(DomainError):
+    """The token has used up a budget; `headers` say so, and when it is whole again."""
+
+    code = "RATE_LIMITED"
+
+    def __init__(self, headers: Mapping[str, str], budget: str, limit: int, seconds: int) -> None:
+        super().__init__(
+            f"This token has used its {limit} {budget} of this minute; the next one begins in {seconds} s.",
+            rule="RATE_LIMIT",
+            budget=budget,
+            limit=limit,
+            retry_after_seconds=seconds,
+        )
+        self.headers = {**headers, "Retry-After": str(seconds)}
 
 
 def problem(
@@ -68,8 +98,10 @@ def problem(
     status: int | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """An error answer; `status` where it is not the code's own."""
-    document = {"error": {"code": code, "message": message, "details": dict(details or {})}}
+    """An error answer; `status` where it is not the code's own. `details.next` says what to do about it."""
+    whole = {**(details or {})}
+    whole.setdefault("next", NEXT[code])
+    document = {"error": {"code": code, "message": message, "details": whole}}
     response = answer(document, status or CODES[code], headers)
     if response.status_code in (429, 503):
         response.headers.setdefault("Retry-After", str(RETRY_SECONDS))
@@ -91,7 +123,11 @@ def answer_error(error: Exception) -> Response:
 
 
 def _of_domain(error: DomainError) -> Response:
-    headers = {"WWW-Authenticate": error.challenge} if isinstance(error, Refused) else {}
+    headers: Mapping[str, str] = {}
+    if isinstance(error, Refused):
+        headers = {"WWW-Authenticate": error.challenge}
+    elif isinstance(error, RateLimited):
+        headers = error.headers
     details = {name: value for name, value in error.details.items() if value is not None}
     if isinstance(error, InvalidPolicy):
         details["field"] = next(iter(error.problems), "body")

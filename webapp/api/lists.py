@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Response, request
 
 from webapp.api.calls import call
-from webapp.api.wire import answer
+from webapp.api.wire import answer, stamped
 from webapp.extensions import db
 from webapp.queries.timeline import LISTINGS, Listing, page
 from webapp.web.params import cursor_text, list_params
@@ -26,7 +26,7 @@ def _declare(listing: Listing, path: str, summary: str, description: str) -> Non
     def view() -> Response:
         params = list_params(request.args, listing, blank_ok=False)
         found = page(db.session(), listing, params.filters, params.limit, params.after)
-        return answer({"items": found.rows, "next_cursor": cursor_text(listing, found.next_key)})
+        return answer(stamped({"items": found.rows, "next_cursor": cursor_text(listing, found.next_key)}))
 
     view.__name__ = f"list_{listing.name}"
     view.__doc__ = f"{summary}\n{description}"

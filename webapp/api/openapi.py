@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from apiflask import APIFlask
+from flask import Response
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from webapp.api import answers
 from webapp.api.answers import AMOUNT, ErrorOut
-from webapp.api.calls import CALLS, Call
+from webapp.api.calls import CALLS, Call, call
 from webapp.api.errors import CODES
 from webapp.api.schemas import SYMBOL, TickIn
 from webapp.api.wire import answer
@@ -37,10 +38,12 @@ MEANINGS: Mapping[int, str] = {
     403: "The token lacks the scope this call needs.",
     404: "There is no such thing.",
     405: "The address has no such method; `Allow` lists those it has.",
+    406: "The `Accept` header does not allow the only form this answer has.",
     409: "It cannot be done as things stand.",
     413: "The body is too large.",
     415: "The body is not JSON.",
     423: "Trading is halted.",
+    429: "The token has used up its requests of this minute.",
     503: "The database does not answer; nothing was confirmed.",
 }
 KINDS: Mapping[str, Document] = {
@@ -52,6 +55,7 @@ KINDS: Mapping[str, Document] = {
     "document": {"type": "object"},
     "text": {"type": "string"},
 }
+WHOLE: Document = {"type": "string", "pattern": "^[0-9]+$"}
 HEADERS: Mapping[str, Document] = {
     "X-Request-Id": {
         "description": "The request's own id if it sent one, else a new one.",
@@ -60,7 +64,13 @@ HEADERS: Mapping[str, Document] = {
     "X-Paperdesk-Mode": {"description": "Simulated money.", "schema": {"const": "paper"}},
     "X-As-Of": {"description": "When this was answered, UTC.", "schema": {"type": "string", "format": "date-time"}},
     "WWW-Authenticate": {"description": "What kind of token or which scope is wanted.", "schema": {"type": "string"}},
-    "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "string"}},
+    "Retry-After": {
+        "description": "Seconds to wait; not there when waiting alone does not help.",
+        "schema": {"type": "string", "pattern": "^[0-9]+$"},
+    },
+    "RateLimit-Limit": {"description": "Requests a minute of the budget this one counts in.", "schema": WHOLE},
+    "RateLimit-Remaining": {"description": "Requests left of it.", "schema": WHOLE},
+    "RateLimit-Reset": {"description": "Seconds until it is whole again.", "schema": WHOLE},
     "Idempotent-Replayed": {
         "description": "`true` when this answer was given before under the same key; nothing was done again.",
         "schema": {"const": "true"},
@@ -74,7 +84,13 @@ REQUEST_ID: Document = {
     "schema": {"type": "string", "maxLength": 128},
 }
 ALWAYS = ("X-Request-Id", "X-Paperdesk-Mode", "X-As-Of")
-EXTRA: Mapping[int, str] = {401: "WWW-Authenticate", 403: "WWW-Authenticate", 503: "Retry-After"}
+BUDGET = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
+EXTRA: Mapping[int, tuple[str, ...]] = {
+    401: ("WWW-Authenticate",),
+    403: ("WWW-Authenticate",),
+    429: ("Retry-After", *BUDGET),
+    503: ("Retry-After",),
+}
 TAGS = {
     "market": "Quotes in and out.",
     "trade": "Propose a trade and see what became of it.",
@@ -97,9 +113,13 @@ TAG_OF = {
 }
 
 
-def install(app: APIFlask) -> None:
-    """Serve this document at the address where the framework would serve one of its own, which knows less."""
-    app.view_functions["openapi.spec"] = lambda: answer(document())
+@call("GET", "/openapi.json", scopes=(), answer=answers.Out)
+def get_openapi() -> Response:
+    """This document
+
+    OpenAPI 3.1, made from the declarations that guard and check the calls.
+    """
+    return answer(document())
 
 
 @cache
@@ -122,10 +142,10 @@ def document() -> Document:
 
 
 def _paths() -> Document:
-    paths: Document = {"/v1/openapi.json": {"get": _itself()}}
-    for call in CALLS.values():
-        path = "/v1" + re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", call.path)
-        paths.setdefault(path, {})[call.method.lower()] = _operation(call)
+    paths: Document = {}
+    for one in CALLS.values():
+        path = "/v1" + re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", one.path)
+        paths.setdefault(path, {})[one.method.lower()] = _operation(one)
     return dict(sorted(paths.items()))
 
 
@@ -134,7 +154,7 @@ def _operation(call: Call) -> Document:
         "operationId": call.name,
         "summary": call.summary,
         "description": _description(call),
-        "tags": [TAG_OF.get(call.path.split("/")[1], "desk")],
+        "tags": [TAG_OF.get(call.path.strip("/").partition("/")[0], "desk")],
         "parameters": _parameters(call),
         "responses": _responses(call),
         "security": [{"token": [scope]} for scope in call.scopes],
@@ -157,6 +177,7 @@ def _parameters(call: Call) -> list[Document]:
     ]
     if call.listing is not None and call.method == "GET":
         found += [_query(name, schema) for name, schema in _list_parameters(call.listing).items()]
+    found += [_query(name, dict(schema)) for name, schema in call.query.items()]
     return [*found, REQUEST_ID]
 
 
@@ -186,15 +207,20 @@ def _responses(call: Call) -> Document:
     statuses = {*call.errors, 503}
     if call.scopes:
         statuses |= {401, 403}
+    if call.pace:
+        statuses |= {429}
+    if not call.urgent:
+        statuses |= {400, 406}
     if call.body is not None:
         statuses |= {400, 413, 415}
-    good: Document = {"description": call.summary, "headers": _headers(*ALWAYS, *call.headers)}
+    always = (*ALWAYS, *(BUDGET if call.pace else ()))
+    good: Document = {"description": call.summary, "headers": _headers(*always, *call.headers)}
     if schema := _answer_schema(call):
         good["content"] = {call.mimetype: {"schema": schema}}
     found = {str(call.status): good}
-    replayed = call.headers if "Idempotent-Replayed" in call.headers else ()
+    blocked = (*call.headers, "Retry-After") if "Idempotent-Replayed" in call.headers else ()
     for status in sorted(statuses):
-        headers = [*ALWAYS, *([EXTRA[status]] if status in EXTRA else []), *(replayed if status in (409, 423) else ())]
+        headers = [*ALWAYS, *EXTRA.get(status, ()), *(blocked if status in (409, 423) else ())]
         found[str(status)] = _error(status, headers)
     return found
 
@@ -224,8 +250,13 @@ def _answer_schema(call: Call) -> Document | None:
 def _page_of(item: Document) -> Document:
     return {
         "type": "object",
-        "required": ["items", "next_cursor"],
-        "properties": {"items": {"type": "array", "items": item}, "next_cursor": {"type": ["string", "null"]}},
+        "required": ["items", "next_cursor", "mode", "as_of"],
+        "properties": {
+            "items": {"type": "array", "items": item},
+            "next_cursor": {"type": ["string", "null"]},
+            "mode": {"const": "paper"},
+            "as_of": KINDS["time"],
+        },
     }
 
 
@@ -249,31 +280,14 @@ def _ref(model: type[BaseModel]) -> Document:
 
 
 def _schemas() -> Document:
-    taken = {call.body for call in CALLS.values() if call.body is not None} | {TickIn}
-    given = {call.answer for call in CALLS.values() if call.answer is not None} | {ErrorOut}
+    taken = {one.body for one in CALLS.values() if one.body is not None} | {TickIn}
+    given = {one.answer for one in CALLS.values() if one.answer is not None} | {ErrorOut}
     models = sorted(taken | given, key=lambda model: model.__name__)
     _, found = models_json_schema(
         [(model, "validation") for model in models], ref_template="#/components/schemas/{model}"
     )
     schemas: Document = dict(found["$defs"])
-    for call in CALLS.values():
-        if call.listing is not None:
-            schemas[_item_name(call.listing)] = _item(call.listing)
+    for one in CALLS.values():
+        if one.listing is not None:
+            schemas[_item_name(one.listing)] = _item(one.listing)
     return dict(sorted(schemas.items()))
-
-
-def _itself() -> Document:
-    return {
-        "operationId": "get_openapi",
-        "summary": "This document",
-        "description": "OpenAPI 3.1. Open to all.",
-        "tags": ["desk"],
-        "security": [],
-        "responses": {
-            "200": {
-                "description": "This document",
-                "headers": _headers(*ALWAYS),
-                "content": {"application/json": {"schema": {"type": "object"}}},
-            }
-        },
-    }

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from datetime import UTC, datetime
+from typing import Any, NoReturn
 from uuid import UUID
 
 from flask import Response, current_app, g
 
 from webapp.api import answers, wire
 from webapp.api.calls import call
+from webapp.api.guard import refuse_paused, tally
 from webapp.api.schemas import CancelIn, CheckIn, CycleIn, ProposalIn
-from webapp.api.wire import answer
+from webapp.api.wire import answer, stamped
 from webapp.domain.errors import NotFound
 from webapp.domain.orders import Proposal, Side
 from webapp.domain.strategies import Strategy, deal, get_strategy
@@ -29,6 +32,8 @@ from webapp.services.trading import CycleRequest
     status=202,
     errors=(400, 409, 423),
     headers=("Idempotent-Replayed",),
+    pace="cycles",
+    while_paused=True,
 )
 def post_cycle(body: CycleIn) -> Response:
     """Run one trade cycle
@@ -36,14 +41,34 @@ def post_cycle(body: CycleIn) -> Response:
     The proposal, or what the desk's own strategy says, is judged by every rule; what passes is filled or rests. A
     blocked one is 409 RISK_BLOCKED (423 KILL_SWITCH_ACTIVE while halted, 409 STALE_MARKET_DATA without a fresh quote)
     with every rule's value and limit; it is stored too. The same key and body again: the same answer with the header
-    Idempotent-Replayed, and nothing new is written. The same key with another body: 409 CONFLICT.
+    Idempotent-Replayed, and nothing new is written. The same key with another body: 409 CONFLICT. Where time alone
+    mends a refusal, Retry-After says in how many seconds to propose it again, under a new key. A token's own cap of an
+    order counts as MAX_ORDER_NOTIONAL.
     """
     request = _request(body, wire.fingerprint(wire.read_object()))
-    result = trading.run_cycle(db.session(), request, by=g.actor, strategy=_strategy(body))
+    if g.token.paused_at is not None:
+        result = trading.replay(db.session(), request, by=g.actor) or _paused()
+    else:
+        result = trading.run_cycle(db.session(), request, by=g.actor, strategy=_strategy(body))
     response = Response(result.body + "\n", result.status_code, mimetype="application/json")
     if result.replayed:
         response.headers["Idempotent-Replayed"] = "true"
+        tally(replays=1)
+    if result.status_code == 409 and (retry_at := result.document["error"]["details"].get("retry_at")):
+        _say_when(response, datetime.fromisoformat(retry_at))
     return response
+
+
+def _paused() -> NoReturn:
+    refuse_paused()
+    raise AssertionError("a bot that is not paused was taken for a paused one")
+
+
+def _say_when(response: Response, retry_at: datetime) -> None:
+    """Seconds from now, as long as there are any: an answer given again may be old."""
+    seconds = math.ceil((retry_at - datetime.now(UTC)).total_seconds())
+    if seconds > 0:
+        response.headers["Retry-After"] = str(seconds)
 
 
 @call("POST", "/risk/check", scopes=("read",), body=CheckIn, answer=answers.CheckOut, errors=(400,))
@@ -53,7 +78,7 @@ def post_risk_check(body: CheckIn) -> Response:
     The same body as a cycle and the full verdict as things stand now. Writes nothing.
     """
     request = _request(body, "")
-    return answer(trading.check(db.session(), request, by=g.actor, strategy=_strategy(body)))
+    return answer(stamped({}) | trading.check(db.session(), request, by=g.actor, strategy=_strategy(body)))
 
 
 @call(
@@ -64,11 +89,14 @@ def post_risk_check(body: CheckIn) -> Response:
     body_optional=True,
     answer=answers.CanceledOut,
     errors=(400, 404, 409),
+    pace="cancellations",
+    while_paused=True,
 )
 def post_cancellation(order_id: UUID, body: CancelIn) -> Response:
     """Cancel a resting order
 
-    Always allowed, also while halted. 409 CONFLICT when the order no longer rests.
+    Always allowed, also while halted, to a paused bot, and to one that has used up its other requests. 409 CONFLICT
+    when the order no longer rests.
     """
     return answer(trading.cancel(db.session(), order_id, by=g.actor, reason=body.reason))
 
@@ -102,7 +130,8 @@ def get_cycle(cycle_id: UUID) -> Response:
 
 def _request(body: CycleIn | CheckIn, fingerprint: str) -> CycleRequest:
     proposal = None if body.proposal is None else _proposal(body.proposal)
-    return CycleRequest(body.symbol, body.trigger_source, proposal, body.idempotency_key, fingerprint)
+    cap = g.token.max_order_notional
+    return CycleRequest(body.symbol, body.trigger_source, proposal, body.idempotency_key, fingerprint, cap)
 
 
 def _proposal(given: ProposalIn) -> Proposal:

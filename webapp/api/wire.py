@@ -8,16 +8,18 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
+from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from hashlib import sha256
 from typing import Any
 
-from flask import Response, request
+from flask import Response, g, request
 
 from webapp.domain.errors import BadInput
 from webapp.domain.wire import jsonable
 from webapp.web.params import printable
 
+MODE = "paper"
 MAX_DEPTH = 32
 MAX_NUMBER = 40
 """Characters a number may have; more than any that fits a column, few enough to be read at once."""
@@ -62,7 +64,8 @@ def read_object() -> dict[str, Any]:
 def fingerprint(document: Mapping[str, Any]) -> str:
     """SHA-256 of what was asked, where and how; white space and the order of names do not matter."""
     body = json.dumps(document, sort_keys=True, separators=(",", ":"), default=_canonical)
-    return sha256(f"{request.method} {request.path} {body}".encode()).hexdigest()
+    path = request.path.rstrip("/")
+    return sha256(f"{request.method} {path} {body}".encode()).hexdigest()
 
 
 def write(document: Any) -> str:
@@ -73,6 +76,19 @@ def write(document: Any) -> str:
 def answer(document: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """A JSON answer."""
     return Response(write(document) + "\n", status, headers, mimetype="application/json")
+
+
+def as_of() -> datetime:
+    """When this request began to be answered: whatever it says was read no earlier."""
+    if "as_of" not in g:
+        g.as_of = datetime.now(UTC)
+    moment: datetime = g.as_of
+    return moment
+
+
+def stamped(document: Mapping[str, Any]) -> dict[str, Any]:
+    """A document that says what it is a picture of, for those who never see the headers."""
+    return {**document, "mode": MODE, "as_of": as_of()}
 
 
 def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

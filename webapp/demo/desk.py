@@ -7,7 +7,7 @@ from webapp.config import Config
 from webapp.demo.kept import Kept
 from webapp.domain.people import ROLES, SCOPES
 from webapp.extensions import COMMAND_LIMITS, database_url, make_engine
-from webapp.services import access, history
+from webapp.services import access, history, tokens
 
 BY = "demo"
 
@@ -19,7 +19,7 @@ def prepare(config: Config, kept: Kept) -> bool:
     with Session(engine) as session:
         for role in ROLES:
             access.ensure_user(session, role, kept.password, role)
-        access.ensure_token(session, "demo", SCOPES, BY, secret=kept.token)
+        tokens.ensure_token(session, "demo", SCOPES, BY, secret=kept.token)
         new = history.is_empty(session)
     engine.dispose()
     return new

@@ -6,13 +6,13 @@ inside and the next ones wait for them. A connection of its own lets a halt thro
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 from threading import Event, Thread
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine, Row, create_engine, text
@@ -31,6 +31,7 @@ PATIENCE_MS = 250
 LONGEST_WAIT_MS = 5 * PATIENCE_MS
 """Ended connections are gone within milliseconds, on a machine without a breath left within a second."""
 SECOND_PERSON_WITHIN = timedelta(minutes=15)
+R = TypeVar("R")
 
 _END_HOLDERS = """
 SELECT pid, pg_terminate_backend(pid) FROM pg_locks
@@ -278,6 +279,12 @@ def _impatience(engine: Engine, waiting: int) -> Iterator[set[int]]:
         yield ended
     finally:
         served.set()
+
+
+def aside(bind: Engine | Connection, act: Callable[[Session], R]) -> R:
+    """What ``act`` finds on a connection of its own: who halts must not wait for the pool to be recognised, either."""
+    with Session(own_engine(bind.engine.url.render_as_string(hide_password=False))) as session:
+        return act(session)
 
 
 @lru_cache(maxsize=8)

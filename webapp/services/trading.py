@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from webapp.domain.orders import OrderStatus, Proposal, check_transition
 from webapp.domain.reasons import check_reason
 from webapp.domain.records import Changes, TransitionRow
 from webapp.domain.risk import Judgement
+from webapp.domain.risk.advice import next_step
 from webapp.domain.strategies import Strategy
 from webapp.domain.wire import jsonable
 from webapp.models import Account, Order, OrderTransition
@@ -35,13 +37,17 @@ RISK_BLOCKED = (409, "RISK_BLOCKED")
 
 @dataclass(frozen=True)
 class CycleRequest:
-    """A cycle as somebody asks for it; ``fingerprint`` is the SHA-256 of the request, bound to ``idempotency_key``."""
+    """A cycle as somebody asks for it; ``fingerprint`` is the SHA-256 of the request, bound to ``idempotency_key``.
+
+    ``max_order_notional`` (USDC) is the asker's own cap, which can only be tighter than the policy's.
+    """
 
     symbol: str
     trigger_source: str
     proposal: Proposal | None = None
     idempotency_key: str | None = None
     fingerprint: str = ""
+    max_order_notional: Decimal | None = None
 
 
 @dataclass(frozen=True)
@@ -71,10 +77,10 @@ def run_cycle(
         enter_gate(session)
         window = 0 if request.proposal is not None or strategy is None else strategy.window_seconds
         desk, at = desk_state.load(session, [request.symbol], by, now, window_seconds=window)
-        if request.idempotency_key is not None:
-            known = idempotency.find(session, by, request.idempotency_key, request.fingerprint)
-            if known is not None:
-                return CycleResult(known.status, known.body, replayed=True)
+        known = replay(session, request, by)
+        if known is not None:
+            return known
+        _tighten(desk, request)
         changes = Changes()
         outcome = cycle.run(
             desk, Trigger(request.symbol, request.trigger_source, request.proposal, strategy), at, changes
@@ -85,6 +91,21 @@ def run_cycle(
             idempotency.store(session, by, request.idempotency_key, request.fingerprint, answer, at)
     monitors.act_on(session, changes.breaches)
     return CycleResult(answer.status, answer.body)
+
+
+def replay(session: Session, request: CycleRequest, by: str) -> CycleResult | None:
+    """The answer given to this very request before, if there was one; decides and writes nothing."""
+    if request.idempotency_key is None:
+        return None
+    known = idempotency.find(session, by, request.idempotency_key, request.fingerprint)
+    return None if known is None else CycleResult(known.status, known.body, replayed=True)
+
+
+def _tighten(desk: Desk, request: CycleRequest) -> None:
+    """Hold the asker's own cap against every order of this cycle."""
+    cap = request.max_order_notional
+    if cap is not None and cap < desk.policy.max_order_notional:
+        desk.policy = replace(desk.policy, max_order_notional=cap)
 
 
 def _answer(outcome: CycleOutcome, changes: Changes, at: datetime) -> StoredAnswer:
@@ -120,6 +141,7 @@ def blocked(outcome: CycleOutcome) -> tuple[int, dict[str, Any]]:
         "limit": binding.get("limit"),
         "value": binding.get("value"),
         "retry_at": None if outcome.judgement is None else outcome.judgement.retry_at,
+        "next": None if outcome.judgement is None else next_step(outcome.judgement),
         "rules": rules,
     }
     return status, {"error": {"code": code, "message": outcome.reason, "details": details}}
@@ -132,6 +154,7 @@ def check(
     window = 0 if strategy is None else strategy.window_seconds
     with one_moment(session):
         desk, at = desk_state.load(session, [request.symbol], by, now, window_seconds=window)
+    _tighten(desk, request)
     proposal = request.proposal
     if proposal is None and strategy is not None:
         proposal = cycle.ask(desk, Trigger(request.symbol, request.trigger_source, None, strategy), at)
@@ -150,6 +173,7 @@ def _checked(judgement: Judgement, proposal: Proposal, at: datetime) -> dict[str
         "value": None if binding is None else binding.value,
         "sentence": f"All {len(judgement.verdicts)} rules would let it pass." if binding is None else binding.sentence,
         "retry_at": judgement.retry_at,
+        "next": next_step(judgement),
         "as_of": at,
         "proposal": vars(proposal),
         "rules": judgement.documents(),

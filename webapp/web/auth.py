@@ -14,7 +14,7 @@ from webapp.domain.people import ROLES
 from webapp.web.htmx import wants_fragment
 
 PUBLIC_PATHS: Final = ("/login", "/logout", "/healthz", "/readyz", "/metrics")
-PUBLIC_PREFIXES: Final = ("/static/", "/v1/")
+PUBLIC_PREFIXES: Final = ("/static/",)
 
 
 class Person(UserMixin):  # type: ignore[misc]  # flask_login ships no types
@@ -93,9 +93,14 @@ def role(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     return guard
 
 
+def is_api(path: str) -> bool:
+    """Whether programs are meant, who get JSON and nothing else."""
+    return path == "/v1" or path.startswith("/v1/")
+
+
 def is_public(path: str) -> bool:
     """Answers to these need no login; the API asks for tokens itself."""
-    return path in PUBLIC_PATHS or path.startswith(PUBLIC_PREFIXES)
+    return path in PUBLIC_PATHS or path.startswith(PUBLIC_PREFIXES) or is_api(path)
 
 
 def install(app: Flask) -> None:

@@ -15,6 +15,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, InternalServerError
 
 from webapp.domain.errors import BadInput, Conflict, DomainError, InvalidPolicy, NotFound, OutOfRange, Unconfirmed
+from webapp.web.auth import is_api
 from webapp.web.htmx import failed_database, wants_fragment
 
 log = logging.getLogger(__name__)
@@ -122,7 +123,7 @@ def install(app: Flask) -> None:
 
     def handle(error: Exception) -> Any:
         answer = app.extensions.get(_API_KEY)
-        if answer is not None and request.path.startswith("/v1/"):
+        if answer is not None and is_api(request.path):
             return answer(error)
         return _handled(error)
 
