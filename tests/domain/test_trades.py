@@ -132,9 +132,8 @@ def test_trades_and_books_agree_on_quantity_fees_and_profit(drawn: list[tuple[Si
     assert trade.qty * trade.side.sign == position.qty == tally.net_qty
     assert sum((trip.fees for trip in closed), trade.fees) == position.fees == tally.fees
     assert tally.paid == position.net_paid + position.fees
-    open_gross = (
-        trade.exited - trade.entered
-    ) * trade.side.sign + trade.qty * trade.side.sign * position.avg_entry_price
+    held = trade.qty * trade.side.sign
+    open_gross = (trade.exited - trade.entered) * trade.side.sign + held * position.avg_entry_price
     whole = sum((trip.gross for trip in closed), open_gross)
     assert abs(whole - position.realized_pnl) <= 40 * COST_UNIT * 1000
 

@@ -8,7 +8,7 @@ counted without cash flows: the desk has one deposit, its starting cash.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal, Overflow
 from itertools import pairwise
@@ -24,13 +24,17 @@ Point = tuple[datetime, Decimal]
 
 @dataclass(frozen=True, slots=True)
 class Drawdown:
-    """The deepest fall from a running peak; `ratio` <= 0, the times are None when NAV never fell."""
+    """The deepest fall from a running peak; `ratio` <= 0, the times are None when NAV never fell.
+
+    `recovered_at` is when NAV was first back at the peak, None while it is not.
+    """
 
     ratio: Decimal
     peak: Decimal | None = None
     trough: Decimal | None = None
     peak_at: datetime | None = None
     trough_at: datetime | None = None
+    recovered_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,11 +136,20 @@ def max_drawdown(points: Iterable[Point]) -> Drawdown:
     deepest = Drawdown(ZERO)
     peak: Point | None = None
     for at, nav in points:
+        if _back(deepest, at, nav):
+            deepest = replace(deepest, recovered_at=at)
         if peak is None or nav > peak[1]:
             peak = (at, nav)
         elif peak[1] > 0 and (ratio := nav / peak[1] - ONE) < deepest.ratio:
             deepest = Drawdown(ratio, peak[1], nav, peak[0], at)
     return deepest
+
+
+def _back(fall: Drawdown, at: datetime, nav: Decimal) -> bool:
+    """Whether this is the moment at which a fall was made good."""
+    if fall.peak is None or fall.trough_at is None or fall.recovered_at is not None:
+        return False
+    return nav >= fall.peak and at > fall.trough_at
 
 
 def daily_closes(points: Iterable[Point]) -> list[Point]:

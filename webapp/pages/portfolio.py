@@ -1,38 +1,44 @@
-"""NAV over time: a chart, what it adds up to, and the snapshots behind it."""
+"""NAV over time: a chart, what it adds up to by month, day and symbol, and the snapshots behind it."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
-from flask import Blueprint, Response, g, jsonify, make_response, request
+from flask import Blueprint, Response, g, jsonify, make_response, redirect, request
+from werkzeug.datastructures import MultiDict
+from werkzeug.wrappers import Response as AnyResponse
 
-from webapp.domain.analytics import Statistics, statistics
 from webapp.domain.errors import BadInput
 from webapp.domain.moments import floor
 from webapp.extensions import db
+from webapp.pages import nav_chart, performance, pnl_calendar
 from webapp.pages.lists import ListPage, address, context_of, install_twins
 from webapp.queries import portfolio
-from webapp.queries.portfolio import DEFAULT_RANGE, RANGES, Chart, Window
-from webapp.web import filters
+from webapp.queries.portfolio import DEFAULT_RANGE, RANGES, Window
+from webapp.queries.trades import traded
+from webapp.web import choices, filters
 from webapp.web.htmx import answer, unchanged, version_of, wants_fragment
 from webapp.web.params import ListParams, list_params
-from webapp.web.svg import nav_picture
 
 bp = Blueprint("portfolio", __name__)
 TEMPLATES: Final = ("portfolio/index.html", "portfolio/_figures.html")
-CHART_ARGS: Final = ("range", "from", "to")
-ANNUAL_FROM: Final = timedelta(days=1)
-RATIO_DIGITS: Final = Decimal("1e-8")
+CHART_TEMPLATES: Final = ("portfolio/index.html", "portfolio/_chart.html")
+CHART_ARGS: Final = ("range", "from", "to", "hold")
+OWN_ARGS: Final = ("range", "hold", "month", "pnl")
+HOLD: Final = ("on", "off")
+CHART_POLL: Final = 15
 
 
 class SnapshotPage(ListPage):
     """The list of snapshots, which a named range bounds too."""
 
     def read(self) -> ListParams:
-        params = list_params(request.args, self.listing, also=("range",))
+        params = list_params(request.args, self.listing, also=OWN_ARGS)
+        holds(), pnl_calendar.chosen_month()
         name = chosen_range()
         if name is None:
             return params
@@ -47,16 +53,27 @@ install_twins(bp, PAGE)
 
 def chosen_range() -> str | None:
     """The named range asked for; None when there is none. 422 for anything but one of RANGES, alone."""
-    given = request.args.getlist("range")
+    given = one_of("range", RANGES)
+    if given is not None and (request.args.get("from") or request.args.get("to")):
+        raise BadInput("range", "cannot stand beside `from` and `to`")
+    return given
+
+
+def one_of(name: str, allowed: Collection[str]) -> str | None:
+    """An argument that is one of a few words; None when it is not given."""
+    given = request.args.getlist(name)
     if given in ([], [""]):
         return None
     if len(given) > 1:
-        raise BadInput("range", "is given more than once")
-    if given[0] not in RANGES:
-        raise BadInput("range", f"must be one of {', '.join(RANGES)}")
-    if request.args.get("from") or request.args.get("to"):
-        raise BadInput("range", "cannot stand beside `from` and `to`")
+        raise BadInput(name, "is given more than once")
+    if given[0] not in allowed:
+        raise BadInput(name, f"must be one of {', '.join(allowed)}")
     return given[0]
+
+
+def holds() -> bool:
+    """Whether the benchmark is drawn; it is unless the reader put it away."""
+    return one_of("hold", HOLD) != "off"
 
 
 def window(name: str | None, params: ListParams) -> Window | None:
@@ -70,7 +87,7 @@ def window(name: str | None, params: ListParams) -> Window | None:
 
 @bp.get("/portfolio/")
 def index() -> Response:
-    """Chart, statistics and table; nothing but the window is read for a reader who has seen the last snapshot."""
+    """Chart, statistics, calendar and table; only the window is read for a reader who has seen the last snapshot."""
     name = chosen_range()
     params = PAGE.read()
     view = window(name, params)
@@ -79,8 +96,11 @@ def index() -> Response:
         return answer(*TEMPLATES, version=version)
     context = context_of(PAGE)
     if view is not None:
-        context |= figures(view)
-        context |= {} if wants_fragment() else picture(view)
+        traded_ = traded(db.session(), view.start, view.end)
+        found = portfolio.performance(db.session(), view)
+        context |= {"groups": performance.groups(view, found, traded_)}
+        context |= pnl_calendar.context(view, traded_, request.args)
+        context |= {} if wants_fragment() else picture(view, name)
     custom = name is None and bool(params.filters)
     chosen = "" if custom else name or DEFAULT_RANGE
     return answer(
@@ -88,116 +108,97 @@ def index() -> Response:
         **context | {"version": version},
         view=view,
         custom=custom,
-        ranges=[(text, f"/portfolio/?range={text}", text == chosen) for text in RANGES],
-        chart_url=address("/portfolio/chart.json", chart_args()),
+        ranges=[(text, _at({"range": text}), text == chosen) for text in RANGES],
     )
 
 
-def figures(view: Window) -> dict[str, Any]:
-    """What a window adds up to."""
-    performance = portfolio.performance(db.session(), view)
-    return {"performance": performance, "statistics": listed(view, performance.daily), "ratio": change_ratio(view)}
-
-
-def picture(view: Window) -> dict[str, Any]:
-    """The chart as the server draws it, and in one sentence."""
-    drawn = portfolio.chart(db.session(), view)
-    return {
-        "picture": nav_picture(drawn.columns, drawn.gaps),
-        "summary": summary(view),
-        "column_width": timedelta(seconds=drawn.width),
-        "gaps": len(drawn.gaps),
-        "longest_gap": max((end - start for start, end in drawn.gaps), default=None),
-    }
+@bp.get("/portfolio/chart")
+def chart() -> AnyResponse:
+    """The chart alone, for the live block; whoever asks for it as a page gets the page it is on."""
+    _only_chart_args()
+    name = chosen_range()
+    view = window(name, PAGE.read())
+    if not wants_fragment() or view is None:
+        return redirect(address("/portfolio/", request.args))
+    version = chart_version(view)
+    if unchanged(version):
+        return answer(*CHART_TEMPLATES, version=version)
+    return answer(*CHART_TEMPLATES, version=version, view=view, **picture(view, name))
 
 
 @bp.get("/portfolio/chart.json")
-def chart() -> Response:
-    """The points of the chart, thinned: [time, first, low, high, last NAV, drawdown]; times are UTC seconds."""
-    for argument in request.args:
-        if argument not in CHART_ARGS:
-            raise BadInput(argument, "is not a parameter of the chart")
+def points() -> Response:
+    """What the crosshair reads, thinned as the picture is."""
+    _only_chart_args()
     name = chosen_range()
-    params = PAGE.read()
-    view = window(name, params)
+    view = window(name, PAGE.read())
     if view is None:
-        return jsonify(range=name or DEFAULT_RANGE, columns=[], gaps=[])
-    width = portfolio.column_width(view.end - view.start)
-    tag = version_of(view.name, view.closing, view.opening[1], floor(view.start, width))
-    if request.if_none_match.contains(tag):
+        return jsonify(fields=[], unit="USDC", points=[])
+    tag = version_of(chart_version(view), choices.chosen("clock"))
+    if request.if_none_match.contains_weak(tag):
         response = make_response("", 304)
     else:
-        response = jsonify(document(view, portfolio.chart(db.session(), view)))
+        response = jsonify(nav_chart.document(view, hold=holds()))
     response.set_etag(tag)
     response.headers["Cache-Control"] = "private, no-cache"
     return response
 
 
-def document(view: Window, drawn: Chart) -> dict[str, Any]:
-    """A chart as its script reads it; NAV as exact decimal strings, texts as the page words them."""
+def picture(view: Window, name: str | None) -> dict[str, Any]:
+    """The chart as the server draws it, with the addresses around it."""
+    around = nav_chart.neighbours(view)
+    links = {key: _at(_bounds(*ends)) for key, ends in around.items() if ends}
+    links["hold"] = _at(_here(), hold="off" if holds() else "")
+    links["whole"] = _at({"range": "all"})
     return {
-        "range": view.name,
-        "unit": "USDC",
-        "width": drawn.width,
-        "columns": [
-            [
-                int(column.at.timestamp()),
-                *(filters.exact(value) for value in (column.first, column.low, column.high, column.last)),
-                filters.exact(column.drawdown.quantize(RATIO_DIGITS)),
-            ]
-            for column in drawn.columns
-        ],
-        "gaps": [[int(start.timestamp()), int(end.timestamp())] for start, end in drawn.gaps],
-        "nav": filters.money(view.closing[1]),
-        "exact": filters.exact(view.closing[1]),
-        "change": filters.signed(view.change),
-        "ratio": filters.percent(change_ratio(view), 2, plus=True),
-        "tone": filters.tone(view.change),
+        **nav_chart.context(view, links, hold=holds()),
+        "chart_version": chart_version(view),
+        "chart_url": address("/portfolio/chart", _chart_args()),
+        "points_url": address("/portfolio/chart.json", _chart_args()),
+        "zoom_url": _at({}),
+        # A range that is over does not change any more.
+        "chart_poll": CHART_POLL if view.end >= view.newest["captured_at"] else 0,
     }
 
 
-def change_ratio(view: Window) -> Decimal | None:
-    """What NAV did inside the window, as a part of where it began."""
-    return view.change / view.opening[1] if view.opening[1] > 0 else None
+def chart_version(view: Window) -> str:
+    """What the picture depends on: the snapshots at both ends, and the column in which it begins."""
+    begin = floor(view.start, portfolio.column_width(view.end - view.start))
+    return version_of(view.name, view.closing, view.opening[1], begin, holds())
 
 
-def summary(view: Window) -> str:
-    """The chart in one sentence, for whoever cannot see it."""
-    return (
-        f"NAV from {filters.utc(view.start):%d %b %Y %H:%M} to {filters.utc(view.end):%d %b %Y %H:%M} UTC: "
-        f"from {filters.money(view.opening[1])} to {filters.money(view.closing[1])} USDC. "
-        "The table below has every snapshot."
-    )
+def _bounds(start: datetime, end: datetime) -> dict[str, str]:
+    """A stretch of time as arguments, in whole seconds that hold all of it."""
+    up = end if end.microsecond == 0 else end.replace(microsecond=0) + timedelta(seconds=1)
+    return {"from": filters.iso(start.replace(microsecond=0)), "to": filters.iso(up)}
 
 
-def listed(view: Window, daily: Statistics) -> list[tuple[str, str, Decimal | None, str]]:
-    """Name, label, value and kind of every statistic from daily closes, in reading order.
+def _here() -> dict[str, str]:
+    """The range of this request as arguments."""
+    return {name: request.args[name] for name in ("range", "from", "to") if request.args.get(name)}
 
-    Less than a day has no annual figures: an hour stretched to a year is a number without a meaning.
-    """
-    total = ("total_return", "Total return", daily.total_return, "percent")
-    if view.end - view.start < ANNUAL_FROM:
-        daily = statistics([])
-    return [
-        total,
-        ("cagr", "Annual growth (CAGR)", daily.cagr, "percent"),
-        ("annual_volatility", "Volatility, annual", daily.annual_volatility, "size"),
-        ("downside_deviation", "Downside deviation, annual", daily.downside_deviation, "size"),
-        ("sharpe", "Sharpe ratio", daily.sharpe, "ratio"),
-        ("sortino", "Sortino ratio", daily.sortino, "ratio"),
-        ("mean_return", "Mean daily return", daily.mean_return, "percent"),
-    ]
+
+def _at(bounds: Mapping[str, str], **changed: str) -> str:
+    """The page at another range, with what else the reader chose."""
+    kept = {"hold": request.args.get("hold", "")} | changed
+    return address("/portfolio/", MultiDict({**bounds, **kept}))
+
+
+def _chart_args() -> MultiDict[str, str]:
+    """As much of this request's query as the chart takes."""
+    return MultiDict({name: request.args[name] for name in CHART_ARGS if name in request.args})
+
+
+def _only_chart_args() -> None:
+    for argument in request.args:
+        if argument not in CHART_ARGS:
+            raise BadInput(argument, "is not a parameter of the chart")
 
 
 @bp.app_template_filter("digits")
 def digits(value: Decimal | None) -> str:
-    """A statistic as a machine reads it: 18 decimals, empty where it is undefined."""
+    """A figure as a machine reads it: 18 decimals, empty where it is undefined."""
     return "" if value is None else format(value, ".18f")
 
 
-def chart_args() -> Any:
-    """As much of this request's query as the chart takes."""
-    kept = request.args.copy()
-    for name in set(kept) - set(CHART_ARGS):
-        kept.poplist(name)
-    return kept
+bp.add_app_template_filter(pnl_calendar.compact, "compact")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from operator import attrgetter
+from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -51,6 +52,38 @@ _FIRST_TIME = text("""
     ORDER BY bucket.bucket_at LIMIT 1
 """)
 
+# The first tile after the trough that reached the peak again; then the minute inside it, then the snapshot.
+_RECOVERY = text("""
+    WITH tile AS (
+        SELECT found.width, found.at
+        FROM unnest(CAST(:widths AS int[]), CAST(:starts AS timestamptz[]), CAST(:ends AS timestamptz[]))
+            AS span (width, starts, ends)
+        CROSS JOIN LATERAL (
+            (SELECT width_seconds AS width, bucket_at AS at FROM nav_buckets
+             WHERE width_seconds = span.width AND bucket_at >= span.starts AND bucket_at < span.ends
+               AND max_nav >= :peak ORDER BY bucket_at LIMIT 1)
+            UNION ALL
+            (SELECT 0, captured_at FROM portfolio_snapshots
+             WHERE span.width = 0 AND captured_at > :trough_at AND captured_at >= span.starts
+               AND captured_at < span.ends AND nav >= :peak ORDER BY captured_at LIMIT 1)
+        ) AS found
+        ORDER BY found.at LIMIT 1
+    )
+    SELECT CASE WHEN tile.width = 0 THEN tile.at ELSE (
+        SELECT snapshot.captured_at
+        FROM nav_buckets AS minute
+        CROSS JOIN LATERAL (
+            SELECT captured_at FROM portfolio_snapshots
+            WHERE captured_at >= minute.bucket_at AND captured_at < minute.bucket_at + interval '60 seconds'
+              AND nav >= :peak ORDER BY captured_at LIMIT 1
+        ) AS snapshot
+        WHERE minute.width_seconds = 60 AND minute.max_nav >= :peak AND minute.bucket_at >= tile.at
+          AND minute.bucket_at < tile.at + make_interval(secs => tile.width)
+        ORDER BY minute.bucket_at LIMIT 1
+    ) END
+    FROM tile
+""")
+
 
 @dataclass(frozen=True, slots=True)
 class Measured:
@@ -75,21 +108,23 @@ def max_drawdown(session: Session, opening: Point, start: datetime, end: datetim
         fall, hiding = deepest(tiles)
     if fall is None:
         return Measured(Drawdown(ZERO), exact=not hiding)
-    return Measured(_dated(session, fall), exact=not hiding)
+    dated = _dated(session, fall)
+    return Measured(replace(dated, recovered_at=_recovery(session, dated, end)), exact=not hiding)
 
 
 def _tiles(session: Session, spans: Sequence[Span]) -> list[Tile]:
     if not spans:
         return []
-    rows = session.execute(
-        _TILES,
-        {
-            "widths": [span.width for span in spans],
-            "starts": [span.start for span in spans],
-            "ends": [span.end for span in spans],
-        },
-    )
-    return [Tile(*row) for row in rows]
+    return [Tile(*row) for row in session.execute(_TILES, _arrays(spans))]
+
+
+def _arrays(spans: Sequence[Span]) -> dict[str, Any]:
+    """Spans as a statement takes them."""
+    return {
+        "widths": [span.width for span in spans],
+        "starts": [span.start for span in spans],
+        "ends": [span.end for span in spans],
+    }
 
 
 def _opened(session: Session, tiles: Sequence[Tile], chosen: Sequence[Tile]) -> list[Tile]:
@@ -118,3 +153,13 @@ def _first_time(session: Session, tile: Tile, value: Decimal, after: datetime) -
         {"value": value, "after": after, "start": start, "end": tile.at + timedelta(seconds=tile.width)},
     ).scalar_one_or_none()
     return tile.at if found is None else found
+
+
+def _recovery(session: Session, fall: Drawdown, end: datetime) -> datetime | None:
+    """When NAV was first back at the peak, before `end`."""
+    if fall.trough_at is None:
+        return None
+    found: datetime | None = session.execute(
+        _RECOVERY, {**_arrays(cover(fall.trough_at, end)), "peak": fall.peak, "trough_at": fall.trough_at}
+    ).scalar_one_or_none()
+    return found

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from itertools import pairwise
 from types import MappingProxyType
 from typing import Any
 
@@ -15,9 +14,11 @@ from sqlalchemy.orm import Session
 
 from webapp.domain.analytics import Point, Statistics, daily_closes, statistics
 from webapp.domain.desk import SNAPSHOT_SECONDS
-from webapp.domain.moments import DAY, HOUR, MICROSECOND, MINUTE, floor
+from webapp.domain.hold import Hold, Mark
+from webapp.domain.moments import DAY, HOUR, MICROSECOND, floor
 from webapp.domain.money import exact
 from webapp.queries.drawdown import Measured, max_drawdown
+from webapp.queries.marks import Market, base_width, market, marks, stale_symbols
 
 RANGES: Mapping[str, timedelta | None] = MappingProxyType(
     {
@@ -39,13 +40,15 @@ class Window:
     """What part of the history is meant: from `start` (included) to `end` (excluded).
 
     `opening` is the NAV in force at the start: the last snapshot before it, or the first one inside when there is none
-    before. `closing` is the last snapshot inside. `newest` is the last snapshot of the whole desk.
+    before. `closing` is the last snapshot inside. `newest` is the last snapshot of the whole desk, `first_at` the time
+    of its first.
     """
 
     name: str
     start: datetime
     end: datetime
     now: datetime
+    first_at: datetime
     newest: RowMapping
     opening: Point
     closing: Point
@@ -58,7 +61,11 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """NAV in one column of the chart. `drawdown` (<= 0) is the deepest fall below the highest NAV drawn so far."""
+    """NAV in one column of the chart. `drawdown` (<= 0) is the deepest fall below the highest NAV drawn so far.
+
+    `hold` is what holding would have been worth, None where nobody can say. `stale_for` names the held symbols whose
+    mark was older than the policy allows when NAV was last taken; `marked_at` is when the oldest of them was quoted.
+    """
 
     at: datetime
     first: Decimal
@@ -68,15 +75,27 @@ class Column:
     first_at: datetime
     last_at: datetime
     drawdown: Decimal
+    hold: Decimal | None = None
+    stale_for: tuple[str, ...] = ()
+    marked_at: datetime | None = None
+
+    @property
+    def stale(self) -> bool:
+        """Whether this NAV rests on an old quote."""
+        return bool(self.stale_for)
 
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A curve of equally wide columns (empty ones left out) and the stretches in which nothing was recorded."""
+    """A curve of equally wide columns (empty ones left out) and the stretches in which nothing was recorded.
+
+    `held` are the symbols the benchmark spreads the opening NAV over; none where it is not drawn.
+    """
 
     width: int
     columns: Sequence[Column]
     gaps: Sequence[tuple[datetime, datetime]]
+    held: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +175,7 @@ def window(
     if "last" not in points:
         return None
     opening = points.get("before") or points["first"]
-    return Window(name, start, end, now, ends, opening, points["last"])
+    return Window(name, start, end, now, first_at, ends, opening, points["last"])
 
 
 def _named(
@@ -168,20 +187,40 @@ def _named(
     return end - length, end
 
 
-def chart(session: Session, view: Window) -> Chart:
+def chart(session: Session, view: Window, stale_after: timedelta, *, hold: bool = True) -> Chart:
     """The curve of a window in at most MAX_COLUMNS columns, each keeping first, lowest, highest and last NAV.
 
     The rows read are bounded: raw snapshots for an hour or so, else rollups no finer than the picture needs. Columns
-    begin at whole multiples of their width, so the first may begin a little before the window.
+    begin at whole multiples of their width, so the first may begin a little before the window. `hold` draws the
+    benchmark too.
     """
     width = column_width(view.end - view.start)
     drawn = columns(session, view.start, view.end, width)
-    return Chart(width, drawn, _gaps(drawn, timedelta(seconds=max(3 * SNAPSHOT_SECONDS, 2 * width))))
+    seen = market(session, view.start, view.end)
+    asked = sorted(seen.first) if hold else sorted(seen.held)
+    ends = [column.at + timedelta(seconds=width) for column in drawn]
+    found = marks(session, asked, ends, width)
+    held = Hold(view.opening[1], seen.first) if hold else None
+    drawn = [
+        _marked(column, found.get(end, {}), seen, stale_after, held) for column, end in zip(drawn, ends, strict=True)
+    ]
+    return Chart(width, drawn, _gaps(drawn, view, width), sorted(seen.first) if hold else ())
+
+
+def _marked(
+    column: Column, found: Mapping[str, Mark], seen: Market, stale_after: timedelta, hold: Hold | None
+) -> Column:
+    """The column with what the market says about it."""
+    old = stale_symbols({name: mark for name, mark in found.items() if name in seen.held}, column.last_at, stale_after)
+    worth = hold.worth({name: mark.mid for name, mark in found.items()}) if hold else None
+    return replace(
+        column, hold=worth, stale_for=tuple(old), marked_at=min((found[name].at for name in old), default=None)
+    )
 
 
 def columns(session: Session, start: datetime, end: datetime, width: int) -> list[Column]:
     """NAV from `start` to `end` in columns of `width` seconds, empty ones left out."""
-    base = next((base for base in (DAY, HOUR, MINUTE) if width % base == 0), None)
+    base = base_width(width)
     bounds: dict[str, Any] = {"width": width, "start": start, "end": end}
     if base is None:
         rows = session.execute(_FROM_SNAPSHOTS, bounds)
@@ -219,9 +258,13 @@ def _fall(nav: Decimal, peak: Decimal) -> Decimal:
     return min(nav / peak - 1, Decimal(0)) if peak > 0 else Decimal(0)
 
 
-def _gaps(columns: Sequence[Column], longest: timedelta) -> list[tuple[datetime, datetime]]:
-    """Stretches longer than `longest` between two snapshots."""
-    return [(a.last_at, b.first_at) for a, b in pairwise(columns) if b.first_at - a.last_at > longest]
+def _gaps(columns: Sequence[Column], view: Window, width: int) -> list[tuple[datetime, datetime]]:
+    """Stretches without a snapshot, at both ends of the window too; longer than the desk's own rhythm explains."""
+    longest = timedelta(seconds=max(3 * SNAPSHOT_SECONDS, 2 * width))
+    begin = max(view.start, view.first_at)
+    ends = [begin, *(at for column in columns for at in (column.first_at, column.last_at)), min(view.end, view.now)]
+    pairs = zip(ends[::2], ends[1::2], strict=True)
+    return [(since, until) for since, until in pairs if until - since > longest]
 
 
 def performance(session: Session, view: Window) -> Performance:

@@ -20,6 +20,8 @@ BUNDLES: Final = {
         for name in ("tokens", "base", "layout", "card", "table", "badge", "button", "form", "flash", "pager", "story")
     ),
     "desk.js": ("js/desk.js",),
+    "chart.css": ("css/chart.css", "css/plot.css"),
+    "chart.js": ("js/chart.js", "js/chart-zoom.js"),
 }
 
 
