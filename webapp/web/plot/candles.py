@@ -62,14 +62,16 @@ def candle_figure(
     flags: Iterable[tuple[str, str, datetime, str]] = (),
     level: Level | None = None,
     bands: Iterable[tuple[str, datetime, datetime, str]] = (),
+    span: tuple[datetime, datetime] | None = None,
 ) -> Figure | None:
     """The picture of candles `seconds` wide; None without one.
 
-    `flags` are (kind, letter, moment, words), `bands` (kind, start, end, words).
+    `flags` are (kind, letter, moment, words), `bands` (kind, start, end, words); `span` is what the axis of time
+    covers, all the candles and nothing else unless said.
     """
     if not bars:
         return None
-    start, end = bars[0].at, bars[-1].at + timedelta(seconds=seconds)
+    start, end = span or (bars[0].at, bars[-1].at + timedelta(seconds=seconds))
     noted = [note for note in notes if start <= note.at <= end]
     x = Moments(start, end)
     shown = [level.price] if level else []
