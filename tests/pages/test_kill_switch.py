@@ -120,7 +120,8 @@ def test_unconfirmed_halt_never_looks_like_a_success(visit, operator, monkeypatc
 @pytest.mark.parametrize(
     ("typed", "field"),
     [({"confirm": "release"}, "confirm"), ({"confirm": ""}, "confirm"), ({"reason": " "}, "reason"),
-     ({"reason": "x" * 501}, "reason"), ({"reason": "a\x00"}, "reason")],
+     ({"reason": "x" * 501}, "reason"), ({"reason": "a\x00"}, "reason"),
+     ({"confirm": "", "drawdown_base": "peak"}, "confirm")],
 )  # fmt: skip
 def test_release_without_the_word_or_a_reason_keeps_the_halt_and_what_was_typed(visit, operator, session, typed, field):
     halt(visit, operator)
@@ -130,8 +131,25 @@ def test_release_without_the_word_or_a_reason_keeps_the_halt_and_what_was_typed(
 
     assert is_halted(session)
     assert refused.dom.one("input", name=field)["aria-invalid"] == "true"
-    kept = ({"reason", "confirm"} - {field}).pop()
-    assert refused.dom.one("input", name=kept)["value"] == form[kept]
+    for kept in ("reason", "confirm"):
+        assert refused.dom.one("input", name=kept)["value"] == form[kept]
+    chosen = [radio["value"] for radio in refused.dom.all("input", type="radio") if "checked" in radio.attrs]
+    assert chosen == [form["drawdown_base"]]
+
+
+def test_overlong_reason_of_a_release_is_told_by_how_much(visit, operator):
+    halt(visit, operator)
+    form = visit("/kill-switch/", client=operator).fill("kill-switch-off", reason="x" * 612, confirm="RELEASE")
+    refused = visit("/kill-switch/off", client=operator, post=form, status=422)
+
+    assert "A reason must not be longer than 500 characters; it has 612." in refused.text
+
+
+def test_overlong_reason_of_a_halt_is_cut_and_that_is_said(visit, operator, session):
+    halt(visit, operator, reason="x" * 612)
+
+    assert len(kill_switch.state(session).reason) == 500
+    assert "Its reason was longer than 500 characters" in visit("/kill-switch/", client=operator).text
 
 
 def test_release_lets_the_desk_trade_and_is_written_down(visit, operator, session, trader):

@@ -72,10 +72,11 @@ def event(event_id: UUID) -> Response:
 def event_json(event_id: UUID) -> Response:
     """The same for programs, and for keeping outside."""
     receipt = _receipt_of(event_id)
+    waited = None if receipt.waited is None else receipt.waited.total_seconds()
     return jsonify(
-        item(receipt.event)
+        item({name: value for name, value in receipt.event.items() if name != "waited"})
         | {
-            "waited": None if receipt.waited is None else receipt.waited.total_seconds(),
+            "waited_seconds": waited,
             "refused_is_more": receipt.refused_is_more,
             "canceled_orders": [item(row) for row in receipt.canceled],
             "positions_left": [item(row) for row in receipt.left],
