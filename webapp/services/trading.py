@@ -105,7 +105,7 @@ def _tighten(desk: Desk, request: CycleRequest) -> None:
     """Hold the asker's own cap against every order of this cycle."""
     cap = request.max_order_notional
     if cap is not None and cap < desk.policy.max_order_notional:
-        desk.policy = replace(desk.policy, max_order_notional=cap)
+        desk.policy = replace(desk.policy, max_order_notional=cap.normalize())
 
 
 def _answer(outcome: CycleOutcome, changes: Changes, at: datetime) -> StoredAnswer:
