@@ -6,6 +6,7 @@ from flask.cli import AppGroup
 from webapp.extensions import db
 from webapp.services import books as service
 from webapp.services import rebuild as rebuilding
+from webapp.services import trade_rollup
 
 books = AppGroup("books", help="Compare the books with the fills, or derive them anew.")
 SHOWN = 20
@@ -26,6 +27,7 @@ def verify() -> None:
 def rebuild() -> None:
     """Derive positions, cash, order states, cycles, rollups and the audit chain anew from the nine tables."""
     made = rebuilding.rebuild(db.session())
+    trade_rollup.rebuild(db.session())
     click.echo(
         f"rebuilt from {made.fills} fills of {made.symbols} symbols: "
         f"starting cash {made.starting_cash}, NAV {made.nav}; "

@@ -32,7 +32,7 @@ def run() -> None:
     config: Config = current_app.config["PAPERDESK"]
     logs.configure(config.log_level)
     database = make_engine(config, ENGINE_LIMITS, "engine", size=3)
-    checks = make_engine(config, COMMAND_LIMITS, "self-check", size=1)
+    checks = make_engine(config, COMMAND_LIMITS, "self-check", size=2)
     runner = Runner(database, _hand(config), feed_name=config.feed, checks=checks)
     runner.extra.append((Every(SMOKE_EVERY_SECONDS, offset=5.0), lambda: _smoke_in_background(database, config)))
     for number in (signal.SIGTERM, signal.SIGINT):

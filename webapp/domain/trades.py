@@ -6,13 +6,15 @@ the position closes one trade and opens the next, its fee shared by quantity. Mo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from webapp.domain.moments import MICROSECOND
 from webapp.domain.money import CONTEXT, COST_UNIT, ZERO, exact, plain
 from webapp.domain.orders import Side
 
@@ -151,9 +153,15 @@ class Tally:
     lost: Decimal = ZERO
     held_seconds: Decimal = ZERO
 
+    @classmethod
     @exact
+    def total(cls, parts: Iterable[Tally]) -> Tally:
+        """The sums of several parts."""
+        columns: list[Any] = [sum(column) for column in zip(*map(_values, parts), strict=True)]
+        return cls(*columns)
+
     def __add__(self, other: Tally) -> Tally:
-        return Tally(*(getattr(self, field.name) + getattr(other, field.name) for field in fields(self)))
+        return Tally.total((self, other))
 
     @property
     @exact
@@ -208,27 +216,16 @@ class Tally:
         return timedelta(seconds=int(self.held_seconds / self.trades)) if self.trades else None
 
 
+_values = attrgetter(*(field.name for field in fields(Tally)))
+
+
 @exact
 def tally_of(fill: Filled, closed: RoundTrip | None) -> Tally:
     """One fill and the trade it closed, as sums."""
-    notional, buys = fill.qty * fill.price, fill.side is Side.BUY
-    sums = Tally(
-        1,
-        bought_qty=fill.qty if buys else ZERO,
-        sold_qty=ZERO if buys else fill.qty,
-        bought=notional if buys else ZERO,
-        sold=ZERO if buys else notional,
-        fees=fill.fee,
-    )
+    notional = fill.qty * fill.price
+    way = (fill.qty, ZERO, notional, ZERO) if fill.side is Side.BUY else (ZERO, fill.qty, ZERO, notional)
     if closed is None:
-        return sums
+        return Tally(1, *way, fill.fee)
     net = closed.net
-    return replace(
-        sums,
-        trades=1,
-        wins=int(net > 0),
-        losses=int(net < 0),
-        won=max(net, ZERO),
-        lost=max(-net, ZERO),
-        held_seconds=Decimal(closed.held // timedelta(microseconds=1)).scaleb(-6),
-    )
+    held = Decimal(closed.held // MICROSECOND).scaleb(-6)
+    return Tally(1, *way, fill.fee, 1, int(net > 0), int(net < 0), max(net, ZERO), max(-net, ZERO), held)

@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from webapp.engine import self_check, watchdog
+from webapp.engine import roll_up, self_check, watchdog
 from webapp.engine.desk_hand import DeskHand
 from webapp.engine.schedule import Every
 from webapp.services import heartbeats, leadership
@@ -35,7 +35,7 @@ class Runner:
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     feed_name: str = "simulated"
     checks: Engine | None = None
-    """Where the desk checks itself: connections that may work for longer than trading ones."""
+    """Where the desk checks itself and sums its trades: connections that may work for longer than trading ones."""
     extra: list[tuple[Every, Callable[[], None]]] = field(default_factory=list)
 
     def run(self) -> None:
@@ -43,6 +43,7 @@ class Runner:
         watchdog.start(self.engine, list(self.hand.cycles), self.leading.is_set, self.stopping)
         if self.checks is not None:
             self_check.start(self.checks, self.leading.is_set, self.stopping)
+            roll_up.start(self.checks, self.leading.is_set, self.stopping)
         while not self.stopping.is_set():
             try:
                 self._on_one_connection()

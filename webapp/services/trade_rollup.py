@@ -4,7 +4,8 @@ The domain's fold goes on from the last fill it has seen. Pages read these table
 fold, so that what they show is complete whether or not this has run.
 """
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
@@ -24,7 +25,6 @@ from webapp.services.transaction import database_now, transaction
 BATCH = 5_000
 BEHIND = timedelta(seconds=30)
 """Fills younger than this are left for later: one with an earlier time may still be on its way to its commit."""
-WIDTHS = (HOUR, DAY)
 
 _FILLS = text("""
     SELECT fill_id, symbol, side, qty, fill_price, fee, filled_at FROM fills
@@ -71,7 +71,7 @@ def _batch(session: Session, until: datetime | None) -> int:
 def _fold(open_trades: dict[str, OpenTrade], fills: Sequence[Filled]) -> tuple[list[RoundTrip], Buckets]:
     """Book the fills into the open trades, in place; the trades they closed, and the sums by bucket."""
     closed: list[RoundTrip] = []
-    buckets: Buckets = {}
+    parts: dict[tuple[datetime, str], list[Tally]] = defaultdict(list)
     for fill in fills:
         trade, trip = book(open_trades.get(fill.symbol), fill)
         if trade is None:
@@ -79,11 +79,18 @@ def _fold(open_trades: dict[str, OpenTrade], fills: Sequence[Filled]) -> tuple[l
         else:
             open_trades[fill.symbol] = trade
         closed += [trip] if trip else []
-        sums = tally_of(fill, trip)
-        for width in WIDTHS:
-            key = (width, floor(fill.at, width), fill.symbol)
-            buckets[key] = buckets.get(key, Tally()) + sums
-    return closed, buckets
+        parts[floor(fill.at, HOUR), fill.symbol].append(tally_of(fill, trip))
+    return closed, _bucketed(parts)
+
+
+def _bucketed(parts: Mapping[tuple[datetime, str], Sequence[Tally]]) -> Buckets:
+    """Hours, and days made of them."""
+    days: dict[tuple[datetime, str], list[Tally]] = defaultdict(list)
+    buckets: Buckets = {}
+    for (at, symbol), tallies in parts.items():
+        hour = buckets[HOUR, at, symbol] = Tally.total(tallies)
+        days[floor(at, DAY), symbol].append(hour)
+    return buckets | {(DAY, at, symbol): Tally.total(hours) for (at, symbol), hours in days.items()}
 
 
 def _store(session: Session, closed: Sequence[RoundTrip], buckets: Buckets) -> None:
