@@ -42,7 +42,7 @@ def test_newest_quote_of_each_symbol_with_every_column_and_its_freshness(visit, 
     assert btc["id"] == btc["tick_id"]
     assert (sol["late_24h"], btc["late_24h"]) == ("1", "0")
     shown = page.shown("ticks")
-    assert shown[0]["event_at"].startswith("stale 2 min")
+    assert shown[0]["event_at"].startswith("silent 2 min")
     assert shown[1]["event_at"].startswith("fresh ")
 
 
@@ -51,10 +51,10 @@ def test_freshness_follows_the_policy(visit, quotes, session):
     page = visit("/market/")
 
     assert all(row["event_at"].startswith("fresh") for row in page.shown("ticks"))
-    assert "older than 3600 s" in page.text
+    assert "older than 1 h;" in page.text
 
 
-def test_symbol_lists_every_quote_of_it_newest_first_with_candles(visit, quotes):
+def test_filter_lists_every_quote_of_a_symbol_newest_first(visit, quotes):
     page = visit("/market/?symbol=SOL-USDC", title="Market: SOL-USDC")
     rows = page.table("ticks")
     twin = visit.client.get("/market.json?symbol=SOL-USDC").get_json()["items"]
@@ -62,16 +62,78 @@ def test_symbol_lists_every_quote_of_it_newest_first_with_candles(visit, quotes)
     assert {row["symbol"] for row in rows} == {"SOL-USDC"}
     assert [row["id"] for row in rows] == [item["tick_id"] for item in twin]
     assert [row["event_at"] for row in rows] == sorted((row["event_at"] for row in rows), reverse=True)
-    figure = page.dom.one("figure", data_chart="candles")
-    assert figure["data-src"] == "/market/candles.json?symbol=SOL-USDC&interval=5m"
-    assert figure.one("svg", role="img")["aria-label"].startswith("SOL-USDC in ")
+    assert "/market/SOL-USDC" in [link["href"] for link in page.dom.all("a")]
 
 
-def test_unknown_symbol_has_no_candles_and_no_rows(visit, quotes):
-    page = visit("/market/?symbol=DOGE")
+def test_page_of_a_symbol_has_its_candles_its_quality_and_every_quote(visit, quotes, session):
+    builders.late_tick(session, "SOL-USDC", 99)
+    page = visit("/market/SOL-USDC", title="SOL-USDC")
+    plot = page.dom.one(data_plot="")
 
-    assert page.dom.all("figure") == []
-    assert "No quote passes these filters" in page.text
+    assert plot.one(role="img")["aria-label"].startswith("SOL-USDC in ")
+    assert plot["data-points"] == "/market/SOL-USDC/candles.json"
+    assert {row["symbol"] for row in page.table("ticks")} == {"SOL-USDC"}
+    assert [page.dom.one("dd", data_quality=name).text.split()[0] for name in ("taken", "late", "repeated")] == [
+        "91",
+        "1",
+        "0",
+    ]
+    assert page.dom.one(data_col="freshness").text.startswith("fresh")
+    assert page.dom.one(class_="pager-twins").all("a")[0]["href"] == "/market.csv?symbol=SOL-USDC"
+
+
+def test_silence_is_drawn_and_told_as_a_gap_the_one_until_now_included(visit, session):
+    now = builders.now()
+    minutes = [50, 49, 48, 30, 29, 28, 10]
+    builders.ticks(session, "SOL-USDC", [(now - timedelta(minutes=n), 100) for n in minutes])
+    page = visit("/market/SOL-USDC")
+
+    assert page.dom.one("dd", data_quality="gaps").text.startswith("3 longest 18 min")
+    assert len(page.dom.all("rect", class_="plot-band plot-band-gap")) == 3
+    assert "Silent for longer than the 2 min" in page.text
+
+
+def test_own_fills_are_marked_on_the_candles(visit, trader):
+    trader.cycle("buy", "2")
+    page = visit("/market/SOL-USDC")
+
+    (mark,) = page.dom.all("svg", class_="plot-mark plot-mark-buy")
+    assert mark.text == "Bought 2 at 100.0300"
+
+
+def test_range_chooses_the_stretch_and_offers_those_around_it(visit, quotes):
+    page = visit("/market/SOL-USDC?range=6h")
+    chosen = [link.text for link in page.dom.one("nav", aria_label="Range of the chart").all("a", aria_current=None)]
+    zoom = [link.get("aria-label") for link in page.dom.one("nav", aria_label="Move and zoom the chart").all("a")]
+
+    assert chosen == ["6h"]
+    assert "Zoom in" in zoom
+    assert "candles of 5 min" in page.dom.one("figcaption").text
+
+
+def test_stretch_of_ones_own_bounds_chart_and_list_alike(visit, quotes):
+    since, until = (builders.NOON.strftime("%Y-%m-%dT%H:%M:%SZ"), quotes.strftime("%Y-%m-%dT%H:%M:%SZ"))
+    page = visit(f"/market/SOL-USDC?from={since}&to={until}")
+
+    assert all(row["event_at"] < quotes.isoformat() for row in page.table("ticks"))
+    assert page.form("filters").one("input", name="from")["value"] == since
+    assert "hx-get" not in page.dom.one(id="market-chart").attrs, "a stretch of the past does not change"
+
+
+def test_market_that_fell_silent_long_ago_is_shown_where_it_ended(visit, session):
+    builders.ticks(session, "SOL-USDC", [(builders.NOON + timedelta(minutes=n), 100 + n) for n in range(30)])
+    page = visit("/market/SOL-USDC")
+
+    assert "up to the newest quote" in page.dom.one("figcaption").text
+    assert "plot" in page.dom.one(data_plot="").get("class")
+    assert page.dom.one(data_col="freshness").text.startswith("silent")
+
+
+@pytest.mark.parametrize("path", ["/market/DOGE", "/market/sol-usdc", "/market/%00", f"/market/{'A' * 40}"])
+def test_unknown_symbol_is_a_calm_404(visit, quotes, path):
+    page = visit(path, status=404)
+
+    assert "/market/" in [link["href"] for link in page.dom.all("a")]
 
 
 def test_pages_walk_through_all_quotes_once(visit, quotes):
@@ -97,8 +159,6 @@ def test_csv_has_every_quote_and_obeys_the_filters(client, quotes):
 @pytest.mark.parametrize(
     ("query", "field"),
     [
-        ("interval=2m", "interval"),
-        ("interval=1m&interval=5m", "interval"),
         ("symbol=sol", "symbol"),
         ("symbol=%00", "symbol"),
         ("range=1d", "range"),
@@ -111,32 +171,44 @@ def test_bad_parameter_is_a_422_that_names_the_field(visit, query, field):
 
 
 @pytest.mark.parametrize(
-    "query", ["", "symbol=SOL-USDC&symbol=BTC-USDC", "symbol=a", "symbol=A&interval=7m", "symbol=A&limit=1"]
+    ("query", "field"),
+    [
+        ("range=2m", "range"),
+        ("range=1h&range=1d", "range"),
+        ("range=1h&from=2026-01-01", "range"),
+        ("symbol=SOL-USDC", "symbol"),
+        ("to=soon", "to"),
+        ("limit=0", "limit"),
+    ],
 )
-def test_candles_take_one_symbol_and_a_known_interval(client, query):
-    assert client.get(f"/market/candles.json?{query}").status_code == 422
+def test_bad_parameter_of_a_symbols_page_is_a_422_that_names_the_field(visit, quotes, query, field):
+    assert field in visit(f"/market/SOL-USDC?{query}", status=422).text
+    if field != "limit":
+        assert visit.client.get(f"/market/SOL-USDC/candles.json?{query}").status_code == 422
 
 
-def test_candles_are_exact_and_unchanged_ones_a_304(client, session, quotes):
-    first = client.get("/market/candles.json?symbol=SOL-USDC&interval=1m")
+def test_points_of_the_crosshair_are_those_of_the_candles_and_unchanged_ones_a_304(client, session, quotes):
+    first = client.get("/market/SOL-USDC/candles.json")
     data = first.get_json()
     tag = {"If-None-Match": first.headers["ETag"]}
 
-    assert (data["width"], data["places"]) == (60, 4)
-    assert sum(column[5] for column in data["columns"]) == 90
-    assert data["columns"][-1][4] == "100"
-    assert all(Decimal(low) <= Decimal(high) for _, _, high, low, _, _ in data["columns"])
-    assert client.get("/market/candles.json?symbol=SOL-USDC&interval=1m", headers=tag).status_code == 304
+    assert data["width"] == 60
+    assert sum(int(words[-1]) for _, _, _, words, _ in data["points"]) == 90
+    assert Decimal(data["points"][-1][1][0]) == 100
+    assert client.get("/market/SOL-USDC/candles.json", headers=tag).status_code == 304
     builders.tick(session, "SOL-USDC", 111)
-    assert client.get("/market/candles.json?symbol=SOL-USDC&interval=1m", headers=tag).status_code == 200
+    assert client.get("/market/SOL-USDC/candles.json", headers=tag).status_code == 200
 
 
-def test_interval_is_kept_with_the_other_filters(visit, quotes):
-    page = visit("/market/?symbol=SOL-USDC&interval=1h&limit=20")
-    links = page.dom.one("nav", aria_label="Time a candle covers").all("a")
+def test_chart_is_a_live_block_of_its_own_and_a_page_for_those_who_open_it(visit, quotes):
+    visit("/market/SOL-USDC?range=1d")
+    asked = visit.client.get("/market/SOL-USDC/chart?range=1d", headers={"HX-Request": "true"})
+    opened = visit.client.get("/market/SOL-USDC/chart?range=1d")
 
-    assert [link.text for link in links if link.get("aria-current")] == ["1h"]
-    assert links[0]["href"] == "/market/?symbol=SOL-USDC&limit=20&interval=1m"
+    assert asked.status_code == 200
+    assert "<html" not in asked.text
+    assert 'id="market-chart"' in asked.text
+    assert (opened.status_code, opened.headers["Location"]) == (302, "/market/SOL-USDC?range=1d")
 
 
 def test_live_block_costs_one_statement_when_nothing_changed(visit, quotes, session, monkeypatch):

@@ -1,5 +1,6 @@
 """One order from the signal to the book, its cycle, and the button that cancels it."""
 
+from datetime import timedelta
 from decimal import Decimal
 from uuid import uuid4
 
@@ -7,7 +8,9 @@ import pytest
 
 from tests import builders
 from webapp.domain.policy import Policy
-from webapp.services import kill_switch, policy
+from webapp.domain.strategies import get_strategy
+from webapp.services import kill_switch, policy, trading
+from webapp.services.trading import CycleRequest
 
 
 def test_executed_order_tells_its_whole_story(visit, trader):
@@ -15,7 +18,10 @@ def test_executed_order_tells_its_whole_story(visit, trader):
     order_id = answer["order"]["order_id"]
     page = visit(f"/orders/{order_id}", title="Buy 2 SOL-USDC")
 
-    assert "Filled in full, in 1 fill." in page.text
+    told = page.dom.one(class_="outcome outcome-good").text
+    assert (
+        "Filled in full, in 1 fill: 2 SOL-USDC at 100.0300 for 200.06 USDC and a fee of 0.2001 USDC, at once." in told
+    )
     assert "Strategy momentum" in page.text
     assert "Low 1" in page.text
     assert "Seen a, b" in page.text
@@ -57,7 +63,10 @@ def test_limit_fill_says_it_filled_at_its_limit(visit, trader):
     trader.quote()
     filled = visit(f"/orders/{order_id}")
 
-    assert "Resting: it fills at 98.0000 or better" in resting.text
+    assert (
+        "Resting: it fills at 98.0000 USDC once the ask reaches it; the ask is 100.0100, 2.05 % above" in resting.text
+    )
+    assert "It expires" in resting.text
     assert "Nothing has filled." in resting.text
     assert resting.table("fills") == []
     assert "the order's own limit = 98 USDC" in filled.dom.one(class_="fill-sums").text
@@ -68,9 +77,9 @@ def test_book_before_and_after_matches_the_fills(visit, trader):
     page = visit(f"/orders/{order_id}")
     book = [[cell.get("data-value") for cell in row.all("td")] for row in page.dom.one(class_="before-after").all("tr")]
 
-    assert [Decimal(value) for value in book[1][1:]] == [0, 2]
-    assert [Decimal(value) for value in book[3][1:]] == [10_000, Decimal("9799.739936")]
-    assert Decimal(book[4][2]) < Decimal(book[4][1])
+    assert [Decimal(value) for value in book[1]] == [0, 2, 2]
+    assert [Decimal(value) for value in book[3]] == [10_000, Decimal("9799.739936"), Decimal("-200.260064")]
+    assert Decimal(book[4][0]) + Decimal(book[4][2]) == Decimal(book[4][1]) < 10_000
 
 
 def test_refused_order_says_why_in_one_sentence_and_marks_the_rule(visit, trader):
@@ -95,7 +104,7 @@ def test_rule_bars_show_how_much_of_each_limit_is_used(visit, trader):
     row = page.dom.one("tr", data_id="MAX_ORDER_NOTIONAL")
 
     assert row.one("td", data_col="usage").text == "50 %"
-    assert row.one("svg", role="img")["aria-label"].replace("\u202f", " ") == "50 % of the limit used"
+    assert row.one("svg", role="img")["aria-label"].replace("\u202f", " ") == "50 % of the way to the limit"
     assert row.one("rect", class_="meter-fill")["width"] == "50.0"
 
 
@@ -148,6 +157,101 @@ def test_only_a_resting_order_is_refreshed(visit, trader):
     assert "hx-get" not in visit(f"/orders/{done}").dom.one(id="order-story").attrs
 
 
+def stages(page):
+    """The way as {station: (how it went, what it says)}."""
+    return {
+        stage.one("p", class_="stage-name").text: (
+            stage["class"].removeprefix("stage stage-"),
+            stage.one("p", class_="stage-head").text,
+        )
+        for stage in page.dom.one("ol", class_="stages").all("li")
+    }
+
+
+def test_way_of_an_order_says_how_far_it_came(visit, trader):
+    done = visit(f"/orders/{trader.cycle('buy', '2')['order']['order_id']}")
+    refused = visit(f"/orders/{trader.cycle('buy', '50', symbol='ETH-USDC')['error']['details']['order_id']}")
+
+    assert stages(done) == {
+        "Quote": ("good", "100.0000"),
+        "Signal": ("good", "buy, sure 0.9"),
+        "Gate": ("good", "all 17 pass"),
+        "Order": ("good", "executed"),
+        "Fills": ("good", "2 at 100.0300"),
+        "Book": ("good", "0 → 2"),
+    }
+    assert stages(refused)["Gate"] == ("bad", "2 of 17 block")
+    assert stages(refused)["Fills"] == ("none", "none")
+
+
+def test_refusal_that_time_mends_names_the_moment_and_others_what_it_takes(visit, trader):
+    trader.cycle("buy", "1")
+    waits = trader.cycle("buy", "1")["error"]["details"]
+    large = trader.cycle("buy", "12", symbol="ETH-USDC")["error"]["details"]
+    cooling = visit(f"/orders/{waits['order_id']}")
+    too_much = visit(f"/orders/{large['order_id']}")
+
+    (moment,) = cooling.dom.one(class_="outcome outcome-bad").all("time")
+    assert moment["datetime"] == waits["retry_at"]
+    assert "It could pass from" in cooling.text
+    assert "It is 200.36 USDC too much: at this price up to 9.99700069 would pass." in too_much.text
+
+
+def test_states_say_how_long_each_lasted(visit, trader):
+    at = builders.now()
+    order_id = trader.cycle("buy", "1", limit="98", now=at)["order"]["order_id"]
+    trading.cancel(trader.session, order_id, "user:olga", "changed my mind", at + timedelta(seconds=75))
+    page = visit(f"/orders/{order_id}")
+
+    assert [row["lasted"] for row in page.shown("transitions")] == ["0 ms", "1 min 15 s", "for good"]
+    assert "Canceled by user:olga after 1 min 15 s: changed my mind. Nothing had filled." in page.text
+
+
+def test_chart_around_an_order_has_its_marks(visit, trader):
+    order_id = trader.cycle("buy", "1", limit="98")["order"]["order_id"]
+    trader.price = Decimal("97.5")
+    trader.quote()
+    plot = visit(f"/orders/{order_id}").dom.one(data_plot="")
+
+    assert [mark.text.split(" at ")[0] for mark in plot.all("svg") if "plot-mark" in mark.get("class")] == [
+        "Buy 1 asked for",
+        "Bought 1",
+    ]
+    assert plot.all("line", class_="plot-level")
+
+
+def test_orders_of_a_symbol_lead_to_each_other(visit, trader, session):
+    policy.change(session, Policy.default().to_document() | {"cooldown_seconds": 0}, by="user:ada")
+    first, second, third = (trader.cycle("buy", "1")["order"]["order_id"] for _ in range(3))
+    trader.cycle("buy", "1", symbol="ETH-USDC")
+    page = visit(f"/orders/{second}")
+
+    assert page.dom.one("a", rel="prev")["href"] == f"/orders/{first}"
+    assert page.dom.one("a", rel="next")["href"] == f"/orders/{third}"
+    assert not visit(f"/orders/{first}").dom.all("a", rel="prev")
+
+
+def test_verdicts_of_another_program_are_read_as_far_as_they_go(visit, session):
+    order_id = builders.order(session, status="rejected", risk_reason="MAX_DRAWDOWN")
+    rules = [{"rule": "ODD"}, {"ok": True}, {"rule": "TEXT", "ok": "yes", "value": "lots", "retry_at": "soon"}, "none"]
+    builders.risk_event(session, order_id, "blocked", "MAX_DRAWDOWN", details={"rules": rules})
+    page = visit(f"/orders/{order_id}")
+
+    assert [(row["rule"], row["ok"], row["value"]) for row in page.table("rules")] == [
+        ("ODD", "false", ""),
+        ("TEXT", "false", ""),
+    ]
+
+
+def test_order_of_another_program_is_held_against_the_quote_of_its_moment(visit, session):
+    at = builders.now() - timedelta(seconds=5)
+    builders.ticks(session, "SOL-USDC", [(at - timedelta(seconds=2), 99), (at + timedelta(seconds=2), 101)])
+    page = visit(f"/orders/{builders.order(session, at=at)}")
+
+    assert page.dom.one("dd", data_col="mid_price")["data-value"] == "99.00000000"
+    assert "Nobody recorded which quote it was" in page.text
+
+
 def test_cycle_tells_what_it_saw_what_was_said_and_done(visit, trader):
     answer = trader.cycle("buy", "2")
     page = visit(f"/cycles/{answer['cycle_id']}", title="Cycle of SOL-USDC")
@@ -173,6 +277,27 @@ def test_cycle_without_a_signal_says_that_nothing_was_seen(visit, session):
 
     assert "The mean is flat." in page.text
     assert "Nothing: no order came of it." in page.text
+
+
+def test_cycle_that_was_not_asked_names_the_halt(visit, trader, engine, session):
+    trader.quote()
+    kill_switch.halt(engine, "a drill", by="user:olga")
+    request = CycleRequest("SOL-USDC", "test")
+    document = trading.run_cycle(session, request, by="engine", strategy=get_strategy("momentum")).document
+    page = visit(f"/cycles/{document['error']['details']['cycle_id']}")
+
+    assert "The desk was halted, so nobody was asked. It had been since" in page.text
+    assert "by user:olga: “a drill”." in page.text
+    assert stages(page)["Gate"] == ("bad", "blocked")
+
+
+def test_cycle_on_an_old_quote_says_how_old_it_was_and_might_have_been(visit, trader, session):
+    at = builders.now()
+    trader.quote(at=at - timedelta(seconds=45))
+    document = trading.run_cycle(session, CycleRequest("SOL-USDC", "test"), by="engine", now=at).document
+    page = visit(f"/cycles/{document['error']['details']['cycle_id']}")
+
+    assert "The newest quote of SOL-USDC was 45 s old; the limit was 30 s, so nobody was asked." in page.text
 
 
 def test_cycle_known_only_by_its_rows_is_told_all_the_same(visit, session):

@@ -1,18 +1,16 @@
-"""Quotes for one screen: the newest a symbol, candles, and what came late."""
+"""Quotes for one screen: the newest of each symbol, and what came late."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from decimal import Decimal
 
-import pytest
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from tests import builders
 from tests.builders import NOON
 from webapp.queries import market
-from webapp.queries.market import CANDLES, INTERVALS
 
 LIMIT = timedelta(seconds=30)
 
@@ -20,7 +18,7 @@ LIMIT = timedelta(seconds=30)
 def test_desk_without_quotes_has_none(session: Session) -> None:
     assert market.newest_quotes(session, LIMIT) == []
     assert market.newest_tick(session)[1] is None
-    assert market.candles(session, "SOL-USDC") == []
+    assert market.newest_quote(session, "SOL-USDC", LIMIT) is None
 
 
 def test_newest_quote_of_each_symbol_with_its_age_by_the_databases_clock(session: Session) -> None:
@@ -67,7 +65,7 @@ def test_newest_quotes_jump_along_the_index_instead_of_reading_every_tick(sessio
         builders.ticks(session, symbol, [(NOON + timedelta(seconds=n), 100) for n in range(4_000)])
     session.execute(text("ANALYZE market_ticks"))
     session.execute(text("SET LOCAL enable_seqscan = on"))
-    plan = session.execute(text("EXPLAIN (ANALYZE, FORMAT JSON) " + market._NEWEST.text)).scalar_one()
+    plan = session.execute(text("EXPLAIN (ANALYZE, FORMAT JSON) " + market._NEWEST.text), {"most": 200}).scalar_one()
     assert rows_read(plan[0]["Plan"]) < 200
 
 
@@ -77,23 +75,18 @@ def rows_read(plan: dict) -> int:
     return int(own) + sum(rows_read(child) for child in plan.get("Plans", []))
 
 
-@pytest.mark.parametrize("interval", INTERVALS)
-def test_candles_equal_the_quotes_they_are_made_of(session: Session, interval: str) -> None:
-    width = timedelta(seconds=INTERVALS[interval])
-    quotes = [(NOON + n * width / 7, Decimal(100 + n * 37 % 11)) for n in range(50)]
-    builders.ticks(session, "SOL-USDC", quotes)
-    found = market.candles(session, "SOL-USDC", interval)
-
-    assert sum(candle.ticks for candle in found) == 50
-    for candle in found:
-        mids = [mid for at, mid in quotes if candle.at <= at < candle.at + width]
-        assert (candle.open, candle.high, candle.low, candle.close) == (mids[0], max(mids), min(mids), mids[-1])
-        assert candle.ticks == len(mids)
+def test_newest_quote_of_one_symbol_is_the_one_of_the_list(session: Session) -> None:
+    builders.ticks(session, "SOL-USDC", [(NOON - timedelta(seconds=n), 100 + n) for n in (50, 30)])
+    builders.tick(session, "BTC-USDC", 60_000, NOON)
+    one = market.newest_quote(session, "SOL-USDC", LIMIT, NOON)
+    assert one is not None
+    listed = {quote.tick["symbol"]: quote for quote in market.newest_quotes(session, LIMIT, NOON)}
+    assert one.tick["tick_id"] == listed["SOL-USDC"].tick["tick_id"]
+    assert (one.age, one.stale, one.day_ticks) == (timedelta(seconds=30), False, 2)
 
 
-def test_candles_are_the_last_ones_and_of_their_symbol_alone(session: Session) -> None:
-    builders.ticks(session, "SOL-USDC", [(NOON + timedelta(minutes=n), 100 + n) for n in range(CANDLES + 60)])
-    builders.tick(session, "BTC-USDC", 60_000, NOON + timedelta(days=1))
-    found = market.candles(session, "SOL-USDC", "1m")
-    assert len(found) == CANDLES
-    assert found[-1].close == 100 + CANDLES + 59
+def test_more_symbols_than_a_list_holds_are_cut_by_name(session: Session, monkeypatch) -> None:
+    monkeypatch.setattr(market, "MOST_SYMBOLS", 2)
+    for symbol in ("C", "A", "B"):
+        builders.tick(session, symbol, 1, NOON)
+    assert [quote.tick["symbol"] for quote in market.newest_quotes(session, LIMIT, NOON)] == ["A", "B"]

@@ -1,54 +1,66 @@
-"""Quotes: the newest of each symbol with its age, and, for one symbol or under filters, candles and every tick."""
+"""Quotes: the newest of each symbol with its age and last hour; one symbol with candles, gaps, quality, every tick."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
-from urllib.parse import urlencode
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, Response, abort, jsonify, redirect, request
+from werkzeug.datastructures import MultiDict
+from werkzeug.wrappers import Response as AnyResponse
 
 from webapp.domain.errors import BadInput
 from webapp.domain.market import check_symbol
+from webapp.domain.policy import Policy
 from webapp.extensions import db
+from webapp.pages import market_view
 from webapp.pages.lists import ListPage, address, context_of, install_twins
-from webapp.queries import market
-from webapp.queries.market import DEFAULT_INTERVAL, INTERVALS, Candle
+from webapp.pages.market_view import View
+from webapp.queries import market, quality
+from webapp.queries.market import LatestQuote
 from webapp.services import policy
-from webapp.web import filters
+from webapp.web import choices, filters
 from webapp.web.htmx import answer, unchanged, version_of, wants_fragment
 from webapp.web.params import ListParams, list_params
-from webapp.web.svg import candle_picture
+from webapp.web.plot.candles import candle_points
+from webapp.web.plot.spark import Spark, spark
 
 bp = Blueprint("market", __name__)
-TEMPLATES: Final = ("market/index.html", "market/_quotes.html")
-CHART_ARGS: Final = ("symbol", "interval")
+INDEX: Final = ("market/index.html", "market/_quotes.html")
+SYMBOL: Final = ("market/show.html", "market/_ticks.html")
+CHART: Final = ("market/_chart.html", "market/_chart.html")
 REDRAW_SECONDS: Final = 15
 """A quote goes stale without any new row, so a live block is drawn again at least this often."""
+TAPE: Final = timedelta(hours=1)
+TAPE_GAP: Final = timedelta(minutes=2)
 
 
+@dataclass(frozen=True)
+class Tape:
+    """The last hour of one symbol: its line, and how far the mid has come since the first minute in it, as a ratio."""
+
+    spark: Spark | None
+    change: Decimal | None
+
+
+@dataclass(frozen=True)
 class TickPage(ListPage):
-    """The list of ticks; `interval` belongs to the candles above it."""
+    """The ticks of one symbol, on its own page; `range` belongs to the chart above them."""
+
+    symbol: str = ""
 
     def read(self) -> ListParams:
-        interval()
-        return list_params(request.args, self.listing, also=("interval",))
+        if "symbol" in request.args:
+            raise BadInput("symbol", "is in the address already")
+        params = list_params(request.args, self.listing, also=("range",))
+        market_view.chosen_range()
+        return replace(params, filters={**params.filters, "symbol": self.symbol})
 
 
-PAGE: Final = TickPage("ticks", "/market", "market")
+PAGE: Final = ListPage("ticks", "/market", "market")
 install_twins(bp, PAGE)
-
-
-def interval() -> str:
-    """How much time a candle covers; 422 for anything but one of INTERVALS."""
-    given = request.args.getlist("interval") or [DEFAULT_INTERVAL]
-    if len(given) > 1:
-        raise BadInput("interval", "is given more than once")
-    if given[0] not in INTERVALS:
-        raise BadInput("interval", f"must be one of {', '.join(INTERVALS)}")
-    return given[0]
 
 
 @bp.get("/market/")
@@ -59,88 +71,124 @@ def index() -> Response:
     now, newest = market.newest_tick(session)
     version = version_of(newest, int(now.timestamp()) // REDRAW_SECONDS, request.args)
     if unchanged(version):
-        return answer(*TEMPLATES, version=version)
+        return answer(*INDEX, version=version)
     filters.measure_ages_at(now)
     in_force = policy.current(session).policy
-    quotes = market.newest_quotes(session, timedelta(seconds=in_force.stale_after_seconds), now)
-    symbol = params.filters.get("symbol")
+    # A list of ticks as soon as anything narrows or pages it; else the newest of each symbol is the list.
+    listing = bool(params.filters or params.after or request.args.get("limit"))
+    quotes = [] if listing else market.newest_quotes(session, stale_after(in_force), now)
     return answer(
-        *TEMPLATES,
-        **context_of(PAGE) | candle_context(symbol) | {"version": version},
-        quotes=[quote for quote in quotes if symbol in (None, quote.tick["symbol"])],
-        # A list of ticks as soon as anything narrows or pages it; else the newest of each symbol is the list.
-        listing=bool(params.filters or params.after or request.args.get("limit")),
-        symbol=symbol,
-        stale_after=in_force.stale_after_seconds,
+        *INDEX,
+        **context_of(PAGE) | {"version": version},
+        quotes=quotes,
+        tapes=tapes(quotes, now),
+        cut=len(quotes) == market.MOST_SYMBOLS,
+        listing=listing,
+        symbol=params.filters.get("symbol"),
+        in_force=in_force,
+        replays=[] if wants_fragment() else quality.replays(session),
+        engine=None if wants_fragment() else quality.engine(session),
     )
 
 
-def candle_context(symbol: str | None) -> dict[str, Any]:
-    """The candles of one symbol as the server draws them; only the whole page shows them."""
-    if symbol is None or wants_fragment():
-        return {}
-    chosen = interval()
-    bars = market.candles(db.session(), symbol, chosen)
-    kept = request.args.copy()
-    kept.poplist("interval")
+def stale_after(in_force: Policy) -> timedelta:
+    """The age from which a quote is stale."""
+    return timedelta(seconds=in_force.stale_after_seconds)
+
+
+def tapes(quotes: list[LatestQuote], now: datetime) -> dict[str, Tape]:
+    """The last hour of each symbol; the line ends where the quotes do."""
+    symbols = [quote.tick["symbol"] for quote in quotes]
+    minutes = quality.minutes(db.session(), symbols, now - TAPE, now)
     return {
-        "picture": candle_picture(bars, INTERVALS[chosen]),
-        "summary": summary(symbol, chosen, bars),
-        "intervals": [(text, address("/market/", kept | {"interval": text}), text == chosen) for text in INTERVALS],
-        "interval": chosen,
-        "chart_url": f"/market/candles.json?{urlencode({'symbol': symbol, 'interval': chosen})}",
+        symbol: Tape(spark(found, now - TAPE, now, TAPE_GAP), found[-1].last / found[0].last - 1 if found else None)
+        for symbol, found in minutes.items()
     }
 
 
-def summary(symbol: str, chosen: str, bars: Sequence[Candle]) -> str:
-    """The candles in one sentence, for whoever cannot see them."""
-    if not bars:
-        return f"No quote of {symbol} yet."
-    low, high = min(bar.low for bar in bars), max(bar.high for bar in bars)
-    return (
-        f"{symbol} in {len(bars)} candles of {chosen} from {bars[0].at:%d %b %Y %H:%M} to {bars[-1].at:%d %b %Y %H:%M} "
-        f"UTC: from {filters.price(bars[0].open)} to {filters.price(bars[-1].close)} USDC, "
-        f"lowest {filters.price(low)}, highest {filters.price(high)}."
-    )
+def one_symbol(symbol: str) -> tuple[datetime, Policy, LatestQuote]:
+    """The clock, the policy and the newest quote of a symbol; 404 for one that never had a quote."""
+    session = db.session()
+    in_force = policy.current(session).policy
+    quote = market.newest_quote(session, known_shape(symbol), stale_after(in_force))
+    if quote is None:
+        abort(404, f"No quote of {symbol} has ever come in. The market page lists every symbol that is quoted.")
+    now = quote.tick["now"]
+    filters.measure_ages_at(now)
+    return now, in_force, quote
 
 
-@bp.get("/market/candles.json")
-def chart() -> Response:
-    """The candles of a symbol: [time, open, high, low, close, quotes]; mid prices in USDC, times in UTC seconds."""
-    for argument in request.args:
-        if argument not in CHART_ARGS:
-            raise BadInput(argument, "is not a parameter of the chart")
-    chosen = interval()
-    symbols = request.args.getlist("symbol")
-    if len(symbols) != 1:
-        raise BadInput("symbol", "must be given, once")
-    bars = market.candles(db.session(), check_symbol(symbols[0]), chosen)
-    response = jsonify(
-        unit="USDC",
-        width=INTERVALS[chosen],
-        places=places(bars),
-        columns=[
-            [
-                int(bar.at.timestamp()),
-                *(trimmed(value) for value in (bar.open, bar.high, bar.low, bar.close)),
-                bar.ticks,
-            ]
-            for bar in bars
-        ],
-    )
-    response.set_etag(version_of(bars))
+def known_shape(symbol: str) -> str:
+    """The symbol, if it could be one; what could not is not found rather than wrong."""
+    try:
+        return check_symbol(symbol)
+    except BadInput as error:
+        abort(404, f"This is no symbol: it {error.reason}.")
+
+
+@bp.get("/market/<symbol>")
+def show(symbol: str) -> Response:
+    """One symbol: how fresh it is, its candles, what is wrong with its quotes, and every one of them."""
+    now, in_force, quote = one_symbol(symbol)
+    page = TickPage("ticks", "/market", "market", home=f"/market/{symbol}", symbol=symbol)
+    context = context_of(page)
+    version = version_of(context["version"], int(now.timestamp()) // REDRAW_SECONDS)
+    if unchanged(version):
+        return answer(*SYMBOL, version=version)
+    whole = {} if wants_fragment() else drawing(market_view.view(quote, now, page.read()))
+    twin = MultiDict({"symbol": symbol, **{name: value for name, value in request.args.items() if name != "range"}})
+    context |= {
+        "version": version,
+        "filter_fields": [field for field in context["filter_fields"] if field[0] != "symbol"],
+        "filtered": bool(set(page.read().filters) - {"symbol"}),
+        "twins": [(kind.upper(), address(f"/market.{kind}", twin)) for kind in ("csv", "json")],
+    }
+    return answer(*SYMBOL, **context | whole, quote=quote, symbol=symbol, in_force=in_force)
+
+
+@bp.get("/market/<symbol>/chart")
+def chart(symbol: str) -> AnyResponse:
+    """The chart alone, for the live block; whoever asks for it as a page gets the page it is on."""
+    if not wants_fragment():
+        return redirect(address(f"/market/{known_shape(symbol)}", request.args))
+    now, _, quote = one_symbol(symbol)
+    context = drawing(market_view.view(quote, now, chart_params()))
+    return answer(*CHART, **context, version=context["chart_version"])
+
+
+@bp.get("/market/<symbol>/candles.json")
+def points(symbol: str) -> Response:
+    """What the crosshair reads of the candles; mid prices in USDC."""
+    now, _, quote = one_symbol(symbol)
+    found = market_view.view(quote, now, chart_params())
+    bars = market_view.bars(found)
+    response = jsonify(candle_points(bars, found.width))
+    response.set_etag(version_of(bars, choices.chosen("clock")))
     response.headers["Cache-Control"] = "private, no-cache"
     response.make_conditional(request)
     return response
 
 
-def trimmed(value: Decimal) -> str:
-    """A price without the zeros that only fill the column's scale."""
-    text = filters.exact(value)
-    return text.rstrip("0").rstrip(".") if "." in text else text
+def chart_params() -> ListParams:
+    """The chart's own parameters, and no others."""
+    for argument in request.args:
+        if argument not in ("range", "from", "to"):
+            raise BadInput(argument, "is not a parameter of the chart")
+    return TickPage("ticks", "/market", "market", symbol="").read()
 
 
-def places(bars: Sequence[Candle]) -> int:
-    """Decimals of the price scale, as many as prices of this size are shown with."""
-    shown = filters.price(bars[-1].close) if bars else "0.00"
-    return len(shown.partition(".")[2])
+def drawing(found: View) -> dict[str, Any]:
+    """Everything the chart's block needs."""
+    drawn = market_view.draw(found)
+    kept = MultiDict((name, value) for name, value in request.args.items() if name in ("range", "from", "to"))
+    return {
+        "view": found,
+        "drawn": drawn,
+        "stretch": market_view.words(found),
+        "ranges": market_view.ranges(found),
+        "links": market_view.links(found),
+        "chart_url": address(f"/market/{found.symbol}/chart", kept),
+        "points_url": address(f"/market/{found.symbol}/candles.json", kept),
+        "chart_version": version_of(drawn.chart and drawn.chart.figure, drawn.gaps, drawn.quality),
+        "chart_poll": 0 if found.name == "custom" else REDRAW_SECONDS,
+    }

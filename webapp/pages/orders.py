@@ -3,36 +3,39 @@
 from typing import Any
 from uuid import UUID
 
-from flask import Blueprint, Response, abort, flash
+from flask import Blueprint, Response, abort, flash, request
 
-from webapp.domain.errors import Conflict
+from webapp.domain.errors import BadInput, Conflict
 from webapp.extensions import db
-from webapp.pages.arithmetic import explain
+from webapp.pages import story as stories
 from webapp.pages.lists import POLL_SECONDS, ListPage, install
-from webapp.queries import lineage
+from webapp.pages.telling import lapse
+from webapp.queries import lineage, surroundings
 from webapp.services import trading
 from webapp.web.auth import current_actor, role
 from webapp.web.htmx import answer, see_other, version_of
 
 bp = Blueprint("orders", __name__)
 install(bp, ListPage("orders", "/orders", "orders"))
+bp.add_app_template_filter(lapse)
 
 
 @bp.get("/orders/<uuid:order_id>")
 def show(order_id: UUID) -> Response:
     """From the signal to the book after the last fill."""
-    story = lineage.order_story(db.session(), order_id)
-    if story is None:
+    session = db.session()
+    found = lineage.order_story(session, order_id)
+    if found is None:
         abort(404, "No order has this id.")
-    # Only a resting order can still change.
-    poll = POLL_SECONDS if story.order["status"] in ("proposed", "approved") else 0
+    told = stories.tell(found)
     return answer(
         "orders/show.html",
         "orders/_story.html",
-        version=version_of(story),
-        story=story,
-        explained=[explain(part, story.order["limit_price"]) for part in story.fills],
-        poll=poll,
+        version=version_of(found, told.outcome),
+        told=told,
+        neighbours=surroundings.orders_beside(session, found.order),
+        # Only an order that waits can still change.
+        poll=POLL_SECONDS if told.open else 0,
     )
 
 
@@ -41,9 +44,11 @@ def show(order_id: UUID) -> Response:
 def create_cancellation(order_id: UUID) -> Any:
     """Cancel what still rests; allowed while halted too."""
     try:
-        trading.cancel(db.session(), order_id, by=current_actor())
+        trading.cancel(db.session(), order_id, by=current_actor(), reason=request.form.get("reason"))
     except Conflict as conflict:
         flash(f"Not canceled: {conflict.message}.", "bad")
+    except BadInput as problem:
+        flash(f"Not canceled: the {problem.field} {problem.reason}.", "bad")
     else:
         flash("The order is canceled. What had filled before stays filled.", "good")
     return see_other(f"/orders/{order_id}")

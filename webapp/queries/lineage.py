@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
@@ -34,6 +36,14 @@ class FillStory:
 
 
 @dataclass(frozen=True)
+class Step:
+    """One state of an order, and how long it was in it; None for the state it is still in."""
+
+    row: RowMapping
+    lasted: timedelta | None
+
+
+@dataclass(frozen=True)
 class BookSide:
     """The book before an order's first fill, or after its last."""
 
@@ -52,6 +62,8 @@ class OrderStory:
     cycle: RowMapping | None
     tick: RowMapping | None
     """The quote the decision was made on."""
+    tick_is_guess: bool
+    """Nobody recorded which quote it was: this is the newest one of that moment, by its own time."""
     decision: RowMapping | None
     """The risk event that decided; its details hold every rule."""
     rules: list[Mapping[str, Any]]
@@ -61,6 +73,25 @@ class OrderStory:
     fills: list[FillStory]
     before: BookSide | None
     after: BookSide | None
+
+    @property
+    def steps(self) -> list[Step]:
+        """The states with their durations."""
+        ends = [later["created_at"] - row["created_at"] for row, later in pairwise(self.transitions)]
+        return [Step(row, lasted) for row, lasted in zip(self.transitions, [*ends, None], strict=False)]
+
+    @property
+    @exact
+    def filled_qty(self) -> Decimal:
+        """How much of the order has filled."""
+        return sum((part.fill["qty"] for part in self.fills), Decimal(0))
+
+    @property
+    def ended_at(self) -> datetime:
+        """When the newest thing happened to it."""
+        moments: list[datetime] = [self.order["created_at"], *(row["created_at"] for row in self.transitions)]
+        moments += [part.fill["filled_at"] for part in self.fills]
+        return max(moments)
 
 
 @dataclass(frozen=True)
@@ -102,11 +133,13 @@ def _order_story(session: Session, order: RowMapping, cycle: RowMapping | None) 
     risk_events = _all(session, _oldest_first(RiskEvent, RiskEvent.risk_event_id, order_id))
     fills = [_fill_story(row) for row in _all(session, _fills(order_id))]
     decision = _decision(order, risk_events)
+    tick_id = _tick_id(cycle, fills)
     return OrderStory(
         order=order,
         signal=signal,
         cycle=cycle,
-        tick=_tick(session, _tick_id(cycle, fills)),
+        tick=_tick(session, tick_id) if cycle or tick_id else _newest_tick(session, order),
+        tick_is_guess=cycle is None and tick_id is None,
         decision=decision,
         rules=_rules(decision),
         risk_events=risk_events,
@@ -181,6 +214,13 @@ def _tick(session: Session, tick_id: UUID | None) -> RowMapping | None:
     if tick_id is None:
         return None
     return _one(session, select(*MarketTick.__table__.c).where(MarketTick.tick_id == tick_id))
+
+
+def _newest_tick(session: Session, order: RowMapping) -> RowMapping | None:
+    """The newest quote of the order's symbol when it was made."""
+    known = (MarketTick.symbol == order["symbol"], MarketTick.event_at <= order["created_at"])
+    newest = select(*MarketTick.__table__.c).where(*known).order_by(MarketTick.event_at.desc()).limit(1)
+    return _one(session, newest)
 
 
 def _one(session: Session, statement: Select[Any]) -> RowMapping | None:
