@@ -1,6 +1,6 @@
 """The dead man's switch: the web server watches the engine, and halts the desk when it falls silent."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from threading import Event, Thread
 
 import structlog
@@ -12,6 +12,7 @@ from webapp.config import Config
 from webapp.domain.errors import DomainError
 from webapp.extensions import WEB_LIMITS, make_engine
 from webapp.services import monitors
+from webapp.services.transaction import database_now
 
 LOOK_SECONDS = 2.0
 log = structlog.stdlib.get_logger("dead_man")
@@ -29,10 +30,12 @@ def start(config: Config, stopping: Event | None = None) -> Thread | None:
 
 
 def _watch(engine: Engine, patience: timedelta, stopping: Event) -> None:
-    since = datetime.now(UTC)
+    """By the database's clock alone: one that runs ahead here must not keep the desk from halting."""
+    since: datetime | None = None
     while not stopping.wait(LOOK_SECONDS):
         try:
             with Session(engine) as session:
+                since = since or database_now(session)
                 receipt = monitors.engine_lost(session, patience, since)
         except (SQLAlchemyError, DomainError) as error:
             log.warning("dead_man_failed", error=str(error).partition("\n")[0])

@@ -1,7 +1,7 @@
 """The automatic halts' own clock: a thread that no slow feed and no busy cycle can hold up."""
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from threading import Event, Thread
 
 import structlog
@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from webapp.domain.errors import DomainError
 from webapp.services import monitors
+from webapp.services.transaction import database_now
 
 INTERVAL_SECONDS = 1.0
 log = structlog.stdlib.get_logger("watchdog")
@@ -24,28 +25,23 @@ def start(engine: Engine, symbols: Sequence[str], leads: Callable[[], bool], sto
 
 
 def _run(engine: Engine, symbols: Sequence[str], leads: Callable[[], bool], stopping: Event) -> None:
+    """``since`` is when this engine began to lead, by the database's clock: until then nobody could bring quotes.
+
+    The first look also does what the leader before should have done with its last quotes, had it lived.
+    """
     since: datetime | None = None
     caught_up = False
     while not stopping.wait(INTERVAL_SECONDS):
-        if leads():
-            since = since or datetime.now(UTC)
-            caught_up = _look(engine, symbols, since, catch_up=not caught_up) or caught_up
-        else:
+        if not leads():
             since, caught_up = None, False
-
-
-def _look(engine: Engine, symbols: Sequence[str], since: datetime, *, catch_up: bool) -> bool:
-    """False when the database did not let it look.
-
-    ``since`` is when this engine began to lead: until then nobody could be expected to bring quotes. With ``catch_up``
-    it also does what the leader before should have done with the last quotes, had it lived.
-    """
-    try:
-        with Session(engine) as session:
-            receipt = monitors.watch(session, symbols, since=since, catch_up=catch_up)
-    except (SQLAlchemyError, DomainError) as error:
-        log.warning("watchdog_failed", error=str(error).partition("\n")[0])
-        return False
-    if receipt is not None and not receipt.already:
-        log.warning("halted", reason=receipt.reason, orders_canceled=receipt.orders_canceled)
-    return True
+            continue
+        try:
+            with Session(engine) as session:
+                since = since or database_now(session)
+                receipt = monitors.watch(session, symbols, since=since, catch_up=not caught_up)
+        except (SQLAlchemyError, DomainError) as error:
+            log.warning("watchdog_failed", error=str(error).partition("\n")[0])
+            continue
+        caught_up = True
+        if receipt is not None and not receipt.already:
+            log.warning("halted", reason=receipt.reason, orders_canceled=receipt.orders_canceled)
