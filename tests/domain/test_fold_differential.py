@@ -89,6 +89,20 @@ def test_many_partial_exits_the_average_does_not_drift(story: list[tuple[Side, D
 
 
 @given(fills)
+@settings(max_examples=60, deadline=None)
+def test_fills_booked_all_at_once_make_the_same_position_as_one_by_one(story: Story) -> None:
+    single = Position(SOL, mark_price=Decimal(7))
+    for number, (_, side, qty, price, fee, _) in enumerate(story):
+        single = single.after(Execution(side, qty, price, fee, 0), after(number))
+    rows = [(qty * side.sign, price, fee, after(number)) for number, (_, side, qty, price, fee, _) in enumerate(story)]
+    start = Position(SOL, mark_price=Decimal(7))
+    with localcontext(prec=5):
+        half = len(rows) // 2
+        assert start.after_all(iter(rows)) == start.after_all(rows[:half]).after_all(rows[half:]) == single
+    assert start.after_all([]) == start
+
+
+@given(fills)
 @settings(max_examples=40, deadline=None)
 def test_fills_regardless_of_the_callers_decimal_context_are_exact(
     story: Story,

@@ -32,7 +32,7 @@ def units(amount: Decimal, places: int = 8) -> int:
     return scaled.numerator
 
 
-def check(session: Session, engine: Engine, fills: int, verified_within: float) -> str:
+def check(session: Session, engine: Engine, fills: int, each_within: float) -> str:
     """Write, rebuild, verify, compare; the figures in one line."""
     builders.snapshot(session, at=START - timedelta(days=1))
     later = START + timedelta(days=365)
@@ -58,7 +58,7 @@ def check(session: Session, engine: Engine, fills: int, verified_within: float) 
     seconds["audited"] = time.monotonic() - started
     assert report.ok, report.first_bad
     assert report.rows > fills
-    assert seconds["verified"] < verified_within
+    assert max(seconds["rebuilt"], seconds["verified"]) < each_within
     told = ", ".join(f"{name} in {spent:.1f} s" for name, spent in seconds.items())
     return (
         f"{fills} fills, {flips} flips, {story.partials} orders in parts: 0 differences; {told} ({report.rows} links)"
@@ -109,7 +109,7 @@ def compare(session: Session, story: Story) -> None:
 
 
 def test_twenty_thousand_fills_are_exact_to_the_last_digit(session: Session, engine: Engine) -> None:
-    check(session, engine, 20_000, verified_within=60)
+    check(session, engine, 20_000, each_within=60)
 
 
 @pytest.mark.soak
@@ -117,7 +117,7 @@ def test_twenty_thousand_fills_are_exact_to_the_last_digit(session: Session, eng
 def test_million_fills_are_exact_to_the_last_digit(
     session: Session, engine: Engine, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    told = check(session, engine, 1_000_000, verified_within=60)
+    told = check(session, engine, 1_000_000, each_within=60)
     with capsys.disabled():
         print(f"\nA1 {told}")
 

@@ -11,6 +11,7 @@ from sqlalchemy.pool import NullPool
 from tests.conftest import _database as fresh_database
 from tests.services.desks import BTC, SOL, after, cycle, dump, limits, one, quote, take, tamper
 from webapp.services import books, trading
+from webapp.services.progress import Progress
 
 FIRST_FILL = "(SELECT fill_id FROM fills ORDER BY filled_at, fill_id LIMIT 1)"
 
@@ -113,8 +114,8 @@ def test_books_are_verified_in_one_state_while_somebody_trades(
 ) -> None:
     whole = books.fold
 
-    def fold_then_trade(own: Session) -> object:
-        found = whole(own)
+    def fold_then_trade(own: Session, progress: Progress) -> object:
+        found = whole(own, progress)
         with Session(engine) as other:
             assert cycle(other, "sell", 1, at=5).status_code == 202
         return found

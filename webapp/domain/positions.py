@@ -6,6 +6,7 @@ and ``net_paid``, everything paid less everything received for the symbol. Reali
 and ``cash + sum(qty * mark)`` equals ``starting cash + realized - fees + unrealized`` term by term, however many fills.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -42,13 +43,24 @@ class Position:
         )
 
     def _cost_after(self, signed: Decimal, qty: Decimal, notional: Decimal, price: Decimal) -> Decimal:
-        if qty == 0:
-            return ZERO
-        if self.qty * signed >= 0:
-            return self.cost + notional
-        if self.qty * qty > 0:
-            return (self.cost * qty / self.qty).quantize(COST_UNIT, context=CONTEXT)
-        return qty * price
+        return cost_after(self.qty, self.cost, signed, qty, notional, price)
+
+    @exact
+    def after_all(self, fills: Iterable[tuple[Decimal, Decimal, Decimal, datetime]]) -> "Position":
+        """The position once fills (signed quantity, price, fee, time) are booked in this order.
+
+        What :meth:`after` makes of each, without a position for each: a million fills in a second.
+        """
+        held, cost, net_paid, fees, last_fill_at = self.qty, self.cost, self.net_paid, self.fees, self.last_fill_at
+        for signed, price, fee, at in fills:
+            notional = signed * price
+            qty = held + signed
+            cost = cost_after(held, cost, signed, qty, notional, price)
+            held = qty
+            net_paid += notional
+            fees += fee
+            last_fill_at = at
+        return replace(self, qty=held, cost=cost, net_paid=net_paid, fees=fees, last_fill_at=last_fill_at)
 
     def marked(self, mark_price: Decimal) -> "Position":
         """The same holding at another mark."""
@@ -77,3 +89,16 @@ class Position:
     def realized_pnl(self) -> Decimal:
         """Profit of all closed quantity since the first fill, before fees."""
         return self.cost - self.net_paid
+
+
+def cost_after(
+    held: Decimal, cost: Decimal, signed: Decimal, qty: Decimal, notional: Decimal, price: Decimal
+) -> Decimal:
+    """The signed cost of ``qty``, which was ``held`` at ``cost`` before ``signed`` more of it changed hands."""
+    if qty == 0:
+        return ZERO
+    if held * signed >= 0:
+        return cost + notional
+    if held * qty > 0:
+        return (cost * qty / held).quantize(COST_UNIT, context=CONTEXT)
+    return qty * price

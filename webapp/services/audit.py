@@ -12,7 +12,8 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from webapp.services.transaction import enter_gate
+from webapp.services.progress import Progress, silent
+from webapp.services.transaction import enter_gate, one_moment
 
 GENESIS_HASH = "0" * 64
 
@@ -34,6 +35,10 @@ class Head:
         if found is None:
             raise ValueError("an anchor is written SEQ:HASH, with 64 hexadecimal digits")
         return cls(int(found[1]), found[2])
+
+
+START = Head(0, GENESIS_HASH)
+"""The end of a chain without links."""
 
 
 @dataclass(frozen=True)
@@ -59,40 +64,38 @@ class AuditReport:
         return self.first_bad is None
 
 
-# One statement, hence one snapshot: rows that are being written meanwhile are seen with their link or not at all.
-# The links' order is checked apart from the rows' content, so that neither needs to sort the other.
-_FAULTS = """
-WITH links AS (
-    SELECT seq, source, row_id, previous_hash,
-        lag(seq, 1, 0::bigint) OVER chain AS seq_before, lag(row_hash, 1, :genesis) OVER chain AS hash_before
-    FROM public.audit_chain WINDOW chain AS (ORDER BY seq)
-), faults AS (
-    SELECT seq, source, row_id,
-        CASE WHEN seq <> seq_before + 1 THEN 'the link before it is missing'
-             ELSE 'it is not bound to the link before it' END AS what
-    FROM links WHERE seq <> seq_before + 1 OR previous_hash <> hash_before
-    UNION ALL
-    SELECT c.seq, coalesce(c.source, r.source), coalesce(c.row_id, r.row_id),
-        CASE WHEN r.row_id IS NULL THEN 'the row is gone'
-             WHEN c.seq IS NULL THEN 'the row is not in the chain'
-             ELSE 'the row is not what was recorded' END
-    FROM public.audit_chain c FULL JOIN public.audit_rows r ON r.source = c.source AND r.row_id = c.row_id
-    WHERE c.seq IS NULL OR r.row_id IS NULL
-        OR c.row_hash <> public.audit_hash(c.previous_hash, c.source, c.row_id, c.recorded_at, r.content)
-    UNION ALL
-    SELECT greatest(h.seq, last.seq), 'audit_head', NULL,
-        'the head says ' || coalesce(h.seq::text, 'nothing') || ', the last link is ' || last.seq
-    FROM (SELECT coalesce(max(seq), 0) AS seq FROM public.audit_chain) last
-    LEFT JOIN public.audit_head h ON h.id = 1
-    LEFT JOIN public.audit_chain c ON c.seq = last.seq
-    WHERE h.seq IS DISTINCT FROM last.seq OR h.hash IS DISTINCT FROM coalesce(c.row_hash, :genesis)
-), first_bad AS (
-    SELECT * FROM faults ORDER BY seq NULLS LAST, source, row_id LIMIT 1
-)
-SELECT f.*, f.what IS NOT NULL AS bad, (SELECT count(*) FROM public.audit_chain) AS links,
-    (SELECT count(*) FROM public.audit_rows) AS rows, h.seq AS head_seq, h.hash AS head_hash
-FROM (SELECT) one LEFT JOIN first_bad f ON true LEFT JOIN public.audit_head h ON h.id = 1
+PIECE = 100_000
+"""Links in one statement: its memory is bounded, and a progress bar moves."""
+
+# The text of a row is asked for link by link, which goes by the primary key of the one table that the link names.
+_BAD_LINK = """
+SELECT seq, source, row_id, CASE
+    WHEN seq <> seq_before + 1 THEN 'the link before it is missing'
+    WHEN previous_hash <> hash_before THEN 'it is not bound to the link before it'
+    WHEN EXISTS (SELECT FROM public.audit_rows r WHERE r.source = c.source AND r.row_id = c.row_id)
+        THEN 'the row is not what was recorded'
+    ELSE 'the row is gone' END AS what
+FROM (
+    SELECT l.*, lag(seq, 1, :seq) OVER chain AS seq_before, lag(row_hash, 1, :hash) OVER chain AS hash_before,
+        public.audit_hash(previous_hash, source, row_id, recorded_at, (
+            SELECT r.content FROM public.audit_rows r WHERE r.source = l.source AND r.row_id = l.row_id)) AS hash_now
+    FROM public.audit_chain l WHERE seq > :seq AND seq <= :last WINDOW chain AS (ORDER BY seq)
+) c
+WHERE seq <> seq_before + 1 OR previous_hash <> hash_before OR row_hash IS DISTINCT FROM hash_now
+ORDER BY seq LIMIT 1
 """
+_NEXT_PIECE = """
+SELECT count(*) AS links, max(seq) AS last FROM (
+    SELECT seq FROM public.audit_chain WHERE seq > :seq ORDER BY seq LIMIT :piece
+) piece
+"""
+_LINK = "SELECT source, row_id, row_hash FROM public.audit_chain WHERE seq = :seq"
+# Counted, because the one row asked for by LIMIT would be looked for row by row. The rows' texts are not made for it.
+_UNCHAINED = """
+SELECT count(*) AS rows, min(r.source || ' ' || r.row_id) AS first FROM public.audit_rows r
+WHERE NOT EXISTS (SELECT FROM public.audit_chain c WHERE c.source = r.source AND c.row_id = r.row_id)
+"""
+_COUNT_ROWS = "SELECT count(*) FROM public.audit_rows"
 _TWICE = """
 SELECT max(seq) AS seq, source, row_id, 'the row is in the chain twice' AS what
 FROM public.audit_chain GROUP BY source, row_id HAVING count(*) > 1 ORDER BY 1 LIMIT 1
@@ -104,40 +107,95 @@ SELECT o.order_id, o.status, r.steps[r.rung] AS recorded
 FROM public.orders o JOIN (
     SELECT order_id, steps, max(array_position(steps, to_status)) AS rung
     FROM public.order_transitions, (VALUES (ARRAY['proposed', 'approved', 'rejected', 'executed', 'canceled'])) v(steps)
+    WHERE {which}
     GROUP BY order_id, steps
 ) r USING (order_id)
 WHERE o.status <> r.steps[r.rung] ORDER BY o.order_id LIMIT 1
 """
+_ALL_ORDERS = "true"
+_NEW_ORDERS = """order_id IN (SELECT t.order_id FROM public.order_transitions t JOIN public.audit_chain c
+    ON c.source = 'order_transitions' AND c.row_id = t.transition_id AND c.seq > :seq)"""
 
 
-def verify(session: Session, anchor: Head | None = None) -> AuditReport:
+def verify(session: Session, anchor: Head | None = None, progress: Progress = silent) -> AuditReport:
     """Check every audited row and every link; with an anchor, also that the chain still holds what it held then.
 
     Finds an edited, deleted, swapped or unchained row at that row, a broken sequence, what was cut off after the
     anchor, and an order whose row shows another state than was recorded. Reads about 100,000 rows a second, in a
     transaction of its own, without locking anybody out.
     """
-    session.rollback()
-    try:
+    with one_moment(session):
         session.execute(text("SET LOCAL statement_timeout = 0"))
         session.execute(text("SET LOCAL work_mem = '64MB'"))
-        found = session.execute(text(_FAULTS), {"genesis": GENESIS_HASH}).one()
-        head = None if found.head_seq is None else Head(found.head_seq, found.head_hash)
-        fault = Fault(found.source, found.row_id, found.seq, found.what) if found.bad else None
-        if fault is None and found.links != found.rows:
-            fault = Fault(**session.execute(text(_TWICE)).mappings().one())
+        links, fault = _bad_link(session, START, progress)
+        fault = fault or _lost_head(session) or _uncounted(session, links)
         if fault is None and anchor is not None:
             fault = _missing_anchor(session, anchor)
-        if fault is None:
-            fault = _unrecorded_state(session)
-        return AuditReport(found.rows, head, fault)
-    finally:
-        session.rollback()
+        rows: int = session.execute(text(_COUNT_ROWS)).scalar_one()
+        return AuditReport(rows, head(session), fault or _unrecorded_state(session))
 
 
-def _unrecorded_state(session: Session) -> Fault | None:
-    """The first order that shows another state than the last one recorded; None when there is none."""
-    row = session.execute(text(_STATES)).one_or_none()
+def verify_since(session: Session, since: Head) -> AuditReport:
+    """Check the links after ``since`` with their rows, and that the chain still holds what it held then.
+
+    In the caller's transaction, which should see one moment. What it cannot see, :func:`verify` does: a row changed or
+    removed whose link is older, and one slipped in without a link.
+    """
+    fault = _missing_anchor(session, since)
+    if fault is not None:
+        return AuditReport(0, head(session), fault)
+    links, fault = _bad_link(session, since, silent)
+    fault = fault or _lost_head(session) or _unrecorded_state(session, since.seq)
+    return AuditReport(links, head(session), fault)
+
+
+def size(session: Session) -> int:
+    """How many links there are to check."""
+    count: int = session.execute(text("SELECT count(*) FROM public.audit_chain")).scalar_one()
+    return count
+
+
+def _bad_link(session: Session, since: Head, progress: Progress) -> tuple[int, Fault | None]:
+    """How many links come after ``since``, and the first of them that does not hold, if any."""
+    links, after = 0, since
+    while (piece := session.execute(text(_NEXT_PIECE), {"seq": after.seq, "piece": PIECE}).one()).links:
+        bounds = {"seq": after.seq, "hash": after.hash, "last": piece.last}
+        bad = session.execute(text(_BAD_LINK), bounds).mappings().one_or_none()
+        if bad is not None:
+            return links, Fault(**bad)
+        links += piece.links
+        after = Head(piece.last, session.execute(text(_LINK), {"seq": piece.last}).one().row_hash)
+        progress(piece.links)
+    return links, None
+
+
+def _lost_head(session: Session) -> Fault | None:
+    """A fault when the head is not the last link."""
+    last = text("SELECT seq, row_hash FROM public.audit_chain ORDER BY seq DESC LIMIT 1")
+    link = session.execute(last).one_or_none()
+    end, kept = START if link is None else Head(link.seq, link.row_hash), head(session)
+    if kept == end:
+        return None
+    says = "nothing" if kept is None else kept.seq
+    seq = end.seq if kept is None else max(kept.seq, end.seq)
+    return Fault("audit_head", None, seq, f"the head says {says}, the last link is {end.seq}")
+
+
+def _uncounted(session: Session, links: int) -> Fault | None:
+    """The first row that no link speaks of, or two do, given that each of the ``links`` speaks of one."""
+    unchained = session.execute(text(_UNCHAINED)).one()
+    if unchained.rows:
+        source, row_id = unchained.first.split(" ")
+        return Fault(source, UUID(row_id), None, "the row is not in the chain")
+    if links != session.execute(text(_COUNT_ROWS)).scalar_one():
+        return Fault(**session.execute(text(_TWICE)).mappings().one())
+    return None
+
+
+def _unrecorded_state(session: Session, since: int | None = None) -> Fault | None:
+    """The first order (of those moved after link ``since``) that shows another state than the last one recorded."""
+    which = text(_STATES.format(which=_ALL_ORDERS if since is None else _NEW_ORDERS))
+    row = session.execute(which, {} if since is None else {"seq": since}).one_or_none()
     if row is None:
         return None
     return Fault("orders", row.order_id, None, f"it is shown as {row.status}, recorded is {row.recorded}")
@@ -145,11 +203,9 @@ def _unrecorded_state(session: Session) -> Fault | None:
 
 def _missing_anchor(session: Session, anchor: Head) -> Fault | None:
     """None when the chain contains the anchor; what came after it may only have been appended."""
-    if anchor == Head(0, GENESIS_HASH):
+    if anchor == START:
         return None
-    link = session.execute(
-        text("SELECT source, row_id, row_hash FROM public.audit_chain WHERE seq = :seq"), {"seq": anchor.seq}
-    ).one_or_none()
+    link = session.execute(text(_LINK), {"seq": anchor.seq}).one_or_none()
     if link is None:
         return Fault("audit_chain", None, anchor.seq, "the chain was cut before the anchor")
     if link.row_hash != anchor.hash:
@@ -189,6 +245,8 @@ def adopt(session: Session) -> int:
     end = head(session)
     if end is None:
         raise RuntimeError("the audit chain has lost its head")
+    if not session.execute(text(_UNCHAINED)).one().rows:
+        return 0
     session.execute(text(_ADOPT), {"seq": end.seq, "hash": end.hash})
     # The count, not rowcount: psycopg2's says -1 after some statements, and here it decides what the head becomes.
     moved = text("""

@@ -1,6 +1,6 @@
 """The books: positions, cash and NAV are a fold of fills, and this is where that is proven, or made true again."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -9,24 +9,26 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from webapp.domain.book import Book
-from webapp.domain.execution import Execution
-from webapp.domain.money import ZERO, quantise
-from webapp.domain.orders import Side
+from webapp.domain.money import ZERO, exact, quantise
 from webapp.domain.positions import Position as Holding
 from webapp.models import Account, Position, PositionCost
+from webapp.services.folding import fold
 from webapp.services.journal import position_columns
+from webapp.services.progress import Progress, silent
 from webapp.services.transaction import one_moment
 
-FETCH = 20_000
-
-_FILLS = (
-    "SELECT symbol, side, qty, fill_price, fee, slippage_bps, filled_at FROM fills ORDER BY symbol, filled_at, fill_id"
-)
+ALL_ORDERS = "true"
+NEW_ORDERS = """o.order_id IN (
+  SELECT f.order_id FROM audit_chain c JOIN fills f ON f.fill_id = c.row_id
+  WHERE c.source = 'fills' AND c.seq > :seq
+  UNION SELECT t.order_id FROM audit_chain c JOIN order_transitions t ON t.transition_id = c.row_id
+  WHERE c.source = 'order_transitions' AND c.seq > :seq)"""
+"""Orders that were filled or moved after a link of the audit chain."""
 _ORDERS = """
 SELECT o.order_id, o.status, o.qty, coalesce(f.filled, 0) AS filled
-FROM orders o LEFT JOIN (SELECT order_id, sum(qty) AS filled FROM fills GROUP BY order_id) f USING (order_id)
-WHERE coalesce(f.filled, 0) > o.qty OR (o.status = 'executed') <> (coalesce(f.filled, 0) = o.qty)
-   OR (o.status IN ('proposed', 'rejected') AND f.filled IS NOT NULL)
+FROM orders o CROSS JOIN LATERAL (SELECT sum(qty) AS filled FROM fills WHERE order_id = o.order_id) f
+WHERE {which} AND (coalesce(f.filled, 0) > o.qty OR (o.status = 'executed') <> (coalesce(f.filled, 0) = o.qty)
+   OR (o.status IN ('proposed', 'rejected') AND f.filled IS NOT NULL))
 ORDER BY o.order_id LIMIT 100
 """
 _SNAPSHOT = """
@@ -54,37 +56,33 @@ class Verification:
     drifts: Sequence[Drift]
 
 
-def verify(session: Session) -> Verification:
+def verify(session: Session, progress: Progress = silent) -> Verification:
     """Refold every fill and compare positions, exact costs, cash, fees and order states with what is stored.
 
     Reads one consistent state of the database, without locking anybody out.
     """
     with one_moment(session):
-        folded, fills = fold(session)
-        drifts = [*_positions(session, folded), *_account(session, folded), *_orders(session)]
-    return Verification(fills, len(folded), drifts)
+        folded, fills = fold(session, progress)
+        return Verification(fills, len(folded), drifts(session, folded))
 
 
-def fold(session: Session) -> tuple[dict[str, Holding], int]:
-    """The holdings that all fills make, each symbol's in the order in which they were made, and how many fills."""
-    holdings: dict[str, Holding] = {}
-    count = 0
-    rows = session.execute(text(_FILLS), execution_options={"stream_results": True, "yield_per": FETCH})
-    for row in rows:
-        fill = Execution(Side(row.side), row.qty, row.fill_price, row.fee, row.slippage_bps)
-        holdings[row.symbol] = (holdings.get(row.symbol) or Holding(row.symbol)).after(fill, row.filled_at)
-        count += 1
-    return holdings, count
+def drifts(session: Session, folded: Mapping[str, Holding], since: int | None = None) -> list[Drift]:
+    """Where what is stored is not what the folded fills say.
+
+    With ``since``, of the orders only those that were filled or moved after that link of the audit chain.
+    """
+    return [*_positions(session, folded), *_account(session, folded), *_orders(session, since)]
 
 
-def book_of(holdings: dict[str, Holding], starting_cash: Decimal) -> Book:
+@exact
+def book_of(holdings: Mapping[str, Holding], starting_cash: Decimal) -> Book:
     """The book that began with ``starting_cash`` and made these holdings."""
     paid = sum((holding.net_paid for holding in holdings.values()), ZERO)
     fees = sum((holding.fees for holding in holdings.values()), ZERO)
-    return Book(starting_cash, starting_cash - paid - fees, fees, positions=holdings)
+    return Book(starting_cash, starting_cash - paid - fees, fees, positions=dict(holdings))
 
 
-def _positions(session: Session, folded: dict[str, Holding]) -> Iterator[Drift]:
+def _positions(session: Session, folded: Mapping[str, Holding]) -> Iterator[Drift]:
     stored = {row.symbol: row for row in session.execute(select(Position.__table__))}
     costs = {row.symbol: row for row in session.execute(select(PositionCost.__table__))}
     for symbol in sorted(folded.keys() | stored.keys() | costs.keys()):
@@ -103,7 +101,7 @@ def _positions(session: Session, folded: dict[str, Holding]) -> Iterator[Drift]:
                 yield Drift(f"positions.{column}", symbol, str(found), str(value))
 
 
-def _account(session: Session, folded: dict[str, Holding]) -> Iterator[Drift]:
+def _account(session: Session, folded: Mapping[str, Holding]) -> Iterator[Drift]:
     account = session.execute(select(Account.__table__)).one_or_none()
     if account is None:
         yield Drift("account", "1", "missing", "one row")
@@ -125,6 +123,7 @@ def _account(session: Session, folded: dict[str, Holding]) -> Iterator[Drift]:
             yield Drift("portfolio_snapshots.nav", snapshot.captured_at.isoformat(), str(snapshot.nav), str(total))
 
 
-def _orders(session: Session) -> Iterator[Drift]:
-    for row in session.execute(text(_ORDERS)):
+def _orders(session: Session, since: int | None) -> Iterator[Drift]:
+    which = ALL_ORDERS if since is None else NEW_ORDERS
+    for row in session.execute(text(_ORDERS.format(which=which)), {} if since is None else {"seq": since}):
         yield Drift(f"orders.status is {row.status}", str(row.order_id), f"filled {row.filled}", f"of {row.qty}")

@@ -18,10 +18,11 @@ from webapp.domain.ids import TimeOrderedIds
 from webapp.domain.money import CONTEXT, quantise
 from webapp.domain.positions import Position as Holding
 from webapp.models import Account, PortfolioSnapshot, Position
-from webapp.services import audit, rollups
-from webapp.services.books import book_of, fold
+from webapp.services import adoption, audit, folding, rollups
+from webapp.services.books import book_of
 from webapp.services.journal import write_account, write_positions
 from webapp.services.policy import current
+from webapp.services.progress import Progress, silent
 from webapp.services.script import Script
 from webapp.services.transaction import database_now, enter_gate, transaction
 
@@ -51,36 +52,6 @@ _PEAK = """
 SELECT max(nav) FROM portfolio_snapshots WHERE captured_at >= coalesce(
   (SELECT max(created_at) FROM kill_switch_events WHERE NOT enabled), '-infinity')
 """
-# An order's states as far as its row and its fills tell; who moved it, and when exactly, is not known.
-_TRANSITIONS = """
-INSERT INTO order_transitions (transition_id, order_id, from_status, to_status, actor, reason, created_at)
-SELECT gen_random_uuid(), o.order_id, step.before, step.after, 'adopted', step.reason, step.at
-FROM orders o
-LEFT JOIN LATERAL (SELECT max(filled_at) AS at FROM fills WHERE order_id = o.order_id) f ON true
-CROSS JOIN LATERAL (VALUES
-  (1, NULL, 'proposed', NULL, o.created_at),
-  (2, 'proposed', 'rejected', o.risk_reason, o.created_at),
-  (3, 'proposed', 'approved', NULL, o.created_at),
-  (4, 'approved', 'executed', NULL, greatest(f.at, o.created_at)),
-  (5, 'approved', 'canceled', NULL, greatest(f.at, o.created_at))
-) AS step(number, before, after, reason, at)
-WHERE NOT EXISTS (SELECT FROM order_transitions t WHERE t.order_id = o.order_id)
-  AND (step.number = 1
-    OR (step.number = 2 AND o.status = 'rejected')
-    OR (step.number = 3 AND o.status IN ('approved', 'executed', 'canceled'))
-    OR (step.number = 4 AND o.status = 'executed')
-    OR (step.number = 5 AND o.status = 'canceled'))
-ORDER BY o.created_at, o.order_id, step.number
-"""
-_CYCLES = """
-INSERT INTO cycles (cycle_id, symbol, trigger_source, actor, outcome, order_id, signal_id, policy_version, reason,
-  created_at)
-SELECT DISTINCT ON (o.cycle_id) o.cycle_id, o.symbol, 'adopted', 'adopted',
-  CASE o.status WHEN 'executed' THEN 'executed' WHEN 'rejected' THEN 'blocked' ELSE 'resting' END,
-  o.order_id, o.signal_id, 1, o.risk_reason, o.created_at
-FROM orders o WHERE NOT EXISTS (SELECT FROM cycles c WHERE c.cycle_id = o.cycle_id)
-ORDER BY o.cycle_id, o.created_at, o.order_id
-"""
 # Latched: a rebuild may find that the desk is halted, never that it is not.
 _SWITCH = """
 INSERT INTO kill_switch (id, enabled, reason, actor, event_id, changed_at)
@@ -107,8 +78,13 @@ class Rebuilt:
     nav_buckets: int
 
 
-def rebuild(session: Session, now: datetime | None = None) -> Rebuilt:
-    """Derive the companions anew, when their turn has come.
+def size(session: Session) -> int:
+    """How many rows a rebuild goes through, as it tells them to its progress."""
+    return folding.size(session) + adoption.size(session)
+
+
+def rebuild(session: Session, now: datetime | None = None, progress: Progress = silent) -> Rebuilt:
+    """Derive the companions anew, when their turn has come. A million fills take about half a minute.
 
     Raises :class:`OutOfRange` when the fills make amounts that the schema cannot hold, :class:`NotFound` when there is
     no policy.
@@ -120,24 +96,18 @@ def rebuild(session: Session, now: datetime | None = None) -> Rebuilt:
         enter_gate(session)
         at = database_now(session) if now is None else now
         _open_account(session, at)
-        holdings, fills = fold(session)
+        holdings, fills = folding.fold(session, progress)
         book = book_of(_marked(session, holdings), _starting_cash(session, holdings))
         peak = session.execute(text(_PEAK)).scalar_one()
         book.peak_nav = max(quantise(book.nav, "nav"), peak if peak is not None else book.starting_cash)
         _store(session, book, at)
-        transitions = _rows(session, _TRANSITIONS)
-        cycles = _rows(session, _CYCLES)
         chained = audit.adopt(session)
+        history = adoption.adopt(session, progress)
         buckets = rollups.rebuild(session)
     return Rebuilt(
-        fills, len(holdings), book.starting_cash, quantise(book.nav), transitions, cycles, chained, buckets.candles,
-        buckets.nav_buckets,
+        fills, len(holdings), book.starting_cash, quantise(book.nav), history.states, history.cycles, chained,
+        buckets.candles, buckets.nav_buckets,
     )  # fmt: skip
-
-
-def _rows(session: Session, statement: str) -> int:
-    """How many rows the statement wrote."""
-    return int(session.execute(text(statement)).rowcount)  # type: ignore[attr-defined]  # an INSERT gives a CursorResult
 
 
 def _open_account(session: Session, at: datetime) -> None:
