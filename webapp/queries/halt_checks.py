@@ -111,7 +111,7 @@ def _engine(desk: Row[Any], dead_man_seconds: int) -> HaltCheck:
     cause = CAUSES[halts.ENGINE_LOST]
     limit = f"halts after {dead_man_seconds} s of silence" if dead_man_seconds else "its silence never halts"
     if desk.beat_at is None:
-        return HaltCheck(cause, False, "no engine runs, so nothing trades by itself", limit)
+        return HaltCheck(cause, False, "no engine runs: nothing trades by itself, and nobody watches the quotes", limit)
     usage = _share(seconds(desk.now - desk.beat_at), Decimal(dead_man_seconds))
     return HaltCheck(cause, usage is None or usage < 1, "its last sign of life", limit, desk.beat_at, usage)
 
