@@ -23,7 +23,7 @@ class Reader {
     const { start, end } = this.frame.dataset;
     [this.start, this.end] = [Date.parse(start) / 1000, Date.parse(end) / 1000];
     this.readout = this.frame.closest("figure")?.querySelector("[data-plot-readout]");
-    this.hint = this.readout?.textContent ?? "";
+    this.hint = [...(this.readout?.childNodes ?? [])];
     if (this.readout) this.readout.hidden = false;
     this.box.hidden = false;
     this.data = null;
@@ -76,7 +76,7 @@ class Reader {
     if (document.activeElement === this.box && this.box.matches(":focus-visible")) return;
     for (const layer of this.layers) layer.remove();
     this.layers = [];
-    if (this.readout) this.readout.textContent = this.hint;
+    this.readout?.replaceChildren(...this.hint);
   }
 
   show(data, index) {

@@ -20,6 +20,7 @@ from webapp.domain.drawdown import DAY
 from webapp.queries import drawdown, portfolio
 from webapp.queries.portfolio import MAX_COLUMNS, RANGES
 
+STALE_AFTER = timedelta(seconds=30)
 VECTORS = json.loads(Path(__file__).parents[1].joinpath("data/metrics_vectors.json").read_text())
 
 
@@ -126,7 +127,7 @@ def test_thinned_chart_keeps_first_last_and_extremes_in_few_even_columns(session
     for name in RANGES:
         view = portfolio.window(session, name, now=NOON + timedelta(seconds=1))
         assert view is not None
-        drawn = portfolio.chart(session, view)
+        drawn = portfolio.chart(session, view, STALE_AFTER)
         navs = [nav for _, nav in inside(points, view)]
 
         assert 0 < len(drawn.columns) <= MAX_COLUMNS + 2
@@ -143,7 +144,7 @@ def test_column_shows_a_spike_that_lasted_one_snapshot(session: Session) -> None
     builders.snapshots(session, points)
     view = portfolio.window(session, "all")
     assert view is not None
-    spikes = [c for c in portfolio.chart(session, view).columns if c.high == 12_345]
+    spikes = [c for c in portfolio.chart(session, view, STALE_AFTER).columns if c.high == 12_345]
     assert len(spikes) == 1
     assert (spikes[0].first, spikes[0].low, spikes[0].last) == (10_000, 10_000, 10_000)
 
@@ -153,7 +154,7 @@ def test_drawn_drawdown_never_claims_more_than_happened(session: Session) -> Non
     builders.snapshots(session, points)
     view = portfolio.window(session, "all")
     assert view is not None
-    drawn = portfolio.chart(session, view)
+    drawn = portfolio.chart(session, view, STALE_AFTER)
     truth = analytics.max_drawdown(points).ratio
     assert truth <= min(c.drawdown for c in drawn.columns) <= 0
 
@@ -165,7 +166,7 @@ def test_snapshots_of_one_instant_are_ordered_by_their_ids(session: Session) -> 
     view = portfolio.window(session, "all")
     assert view is not None
     assert (view.opening[1], view.closing[1]) == (ids[0], ids[-1])
-    (column,) = portfolio.chart(session, view).columns
+    (column,) = portfolio.chart(session, view, STALE_AFTER).columns
     assert (column.first, column.last) == (ids[0], ids[-1])
 
 
@@ -175,7 +176,71 @@ def test_stretch_without_a_snapshot_is_a_gap(session: Session) -> None:
     builders.snapshots(session, early + late)
     view = portfolio.window(session, "1d", now=NOON + timedelta(seconds=1))
     assert view is not None
-    assert portfolio.chart(session, view).gaps == [(early[-1][0], late[-1][0])]
+    assert portfolio.chart(session, view, STALE_AFTER).gaps == [(early[-1][0], late[-1][0])]
+
+
+def test_silence_at_either_end_of_the_range_is_a_gap_too_but_not_the_time_before_the_desk(session: Session) -> None:
+    builders.snapshots(session, [(NOON - timedelta(minutes=n), 10_000) for n in (300, 299, 100, 99, 98)])
+    own = {"start": NOON - timedelta(minutes=200), "end": NOON - timedelta(minutes=30)}
+    view = portfolio.window(session, **own, now=NOON)
+    assert view is not None
+    inside = [(NOON - timedelta(minutes=a), NOON - timedelta(minutes=b)) for a, b in ((200, 100), (98, 30))]
+    assert portfolio.chart(session, view, STALE_AFTER).gaps == inside
+    whole = portfolio.window(session, "7d", now=NOON - timedelta(minutes=97))
+    assert whole is not None
+    assert len(portfolio.chart(session, whole, STALE_AFTER).gaps) == 1
+
+
+def test_hold_is_the_opening_nav_spread_equally_at_the_first_mids(session: Session) -> None:
+    minutes = [NOON - timedelta(minutes=n) for n in range(120, -1, -1)]
+    builders.snapshots(session, [(at, 9_000) for at in minutes])
+    builders.ticks(session, "SOL-USDC", [(at, 100 + n) for n, at in enumerate(minutes)])
+    builders.ticks(session, "BTC-USDC", [(at, 50_000 - 100 * n) for n, at in enumerate(minutes[60:])])
+    view = portfolio.window(session, "all")
+    assert view is not None
+    drawn = portfolio.chart(session, view, STALE_AFTER)
+
+    assert drawn.held == ["BTC-USDC", "SOL-USDC"]
+    assert drawn.columns[0].hold == 9_000
+    assert drawn.columns[50].hold == 4_500 + Decimal(4_500) * 150 / 100
+    half_way = 4_500 * Decimal(220) / 100 + 4_500 * Decimal(44_000) / 50_000
+    assert abs(drawn.columns[-1].hold - half_way) < Decimal("1e-20")
+    assert portfolio.chart(session, view, STALE_AFTER, hold=False).columns[-1].hold is None
+
+
+def test_wide_columns_give_the_same_hold_as_the_quotes_themselves(session: Session) -> None:
+    hours = [NOON - timedelta(hours=n) for n in range(24 * 30, -1, -1)]
+    builders.snapshots(session, [(at, 10_000) for at in hours])
+    builders.ticks(session, "SOL-USDC", [(at, 100 + n % 17) for n, at in enumerate(hours)])
+    view = portfolio.window(session, "all")
+    assert view is not None
+    mids = {at: 100 + n % 17 for n, at in enumerate(hours)}
+    for column in portfolio.chart(session, view, STALE_AFTER).columns:
+        assert column.hold == 10_000 * Decimal(mids[column.last_at]) / 100
+
+
+def test_nav_on_old_quotes_of_what_is_held_is_stale_and_of_what_is_not_held_is_fine(session: Session) -> None:
+    minutes = [NOON - timedelta(minutes=n) for n in range(60, -1, -1)]
+    builders.snapshots(session, [(at, 10_000) for at in minutes])
+    builders.ticks(session, "SOL-USDC", [(at, 100) for n, at in enumerate(minutes) if not 20 < n < 40])
+    builders.ticks(session, "BTC-USDC", [(minutes[0], 50_000)])
+    builders.position(session, "SOL-USDC")
+    view = portfolio.window(session, "all")
+    assert view is not None
+    drawn = portfolio.chart(session, view, STALE_AFTER, hold=False).columns
+
+    stale = [column for column in drawn if column.stale]
+    assert [column.last_at for column in stale] == minutes[21:40]
+    assert {column.stale_for for column in stale} == {("SOL-USDC",)}
+    assert {column.marked_at for column in stale} == {minutes[20]}
+
+
+def test_desk_without_a_quote_has_no_benchmark(session: Session) -> None:
+    builders.snapshots(session, [(NOON - timedelta(minutes=1), 10_000), (NOON, 10_001)])
+    view = portfolio.window(session, "all")
+    assert view is not None
+    drawn = portfolio.chart(session, view, STALE_AFTER)
+    assert (drawn.held, drawn.columns[-1].hold) == ([], None)
 
 
 def test_opening_is_the_snapshot_in_force_when_the_range_began(session: Session) -> None:
@@ -200,7 +265,7 @@ def test_own_range_outside_the_history_is_empty_and_an_immense_one_is_everything
     view = portfolio.window(session, start=ancient, end=far)
     assert view is not None
     assert (view.start, view.change) == (NOON - timedelta(days=2), 100)
-    assert len(portfolio.chart(session, view).columns) == 2
+    assert len(portfolio.chart(session, view, STALE_AFTER).columns) == 2
     assert portfolio.performance(session, view).closes == 3
 
 

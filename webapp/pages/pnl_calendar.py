@@ -18,7 +18,7 @@ from webapp.domain.market import check_symbol
 from webapp.domain.pnl import DayPnl
 from webapp.domain.trades import Tally
 from webapp.extensions import db
-from webapp.pages.lists import address
+from webapp.pages.filtering import address
 from webapp.queries import pnl
 from webapp.queries.pnl import Month, SymbolMonth
 from webapp.queries.portfolio import Window
@@ -29,7 +29,7 @@ ONE_DAY: Final = timedelta(days=1)
 DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 SHADES: Final = 4
 _MONTH: Final = re.compile(r"(?P<year>\d{4})-(?P<month>\d{2})", re.ASCII)
-_UNITS: Final = ((Decimal(10) ** 9, "bn"), (Decimal(10) ** 6, "M"), (Decimal(10) ** 4, "k"))
+_UNITS: Final = ((Decimal(10) ** 9, "bn"), (Decimal(10) ** 6, "M"), (Decimal(1000), "k"))
 
 
 @dataclass(frozen=True)
@@ -158,9 +158,8 @@ def _turned(day: date, here: MultiDict[str, str], there: bool) -> str | None:
 
 
 def compact(value: Decimal) -> str:
-    """A signed amount in at most seven characters: +12.34, −123.4, +1,235, −12.3k, +1.2M."""
+    """A signed amount in at most six characters, for a day on a phone: +1.23, −12.3, +123, −1.2k, +34k, +1.2M."""
     for size, unit in _UNITS:
         if abs(value) >= size:
-            shown = value / (Decimal(1000) if unit == "k" else size)
-            return filters.number(shown, 1 if abs(shown) < 100 else 0, plus=True) + unit
-    return filters.number(value, 2 if abs(value) < 100 else 1 if abs(value) < 1000 else 0, plus=True)
+            return filters.number(value / size, 1 if abs(value) < 10 * size else 0, plus=True) + unit
+    return filters.number(value, 2 if abs(value) < 10 else 1 if abs(value) < 100 else 0, plus=True)

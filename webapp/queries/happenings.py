@@ -14,7 +14,8 @@ from sqlalchemy.orm import Session
 MOST = 60
 """Of each kind, the newest: more signs than this would hide the chart they stand on."""
 
-# The flip before the start says whether the desk was halted when it began.
+# The flip before the start says whether the desk was halted when it began; the release after the end, when a halt that
+# goes on beyond it was over.
 _HAPPENINGS = text("""
     (SELECT CASE WHEN enabled THEN 'on' ELSE 'off' END AS kind, created_at AS at, actor, reason,
             NULL::jsonb AS difference, event_id AS id
@@ -23,6 +24,9 @@ _HAPPENINGS = text("""
     (SELECT CASE WHEN enabled THEN 'on' ELSE 'off' END, created_at, actor, reason, NULL, event_id
      FROM kill_switch_events WHERE created_at >= :start AND created_at < :end
      ORDER BY created_at DESC, event_id DESC LIMIT :most)
+    UNION ALL
+    (SELECT 'off', created_at, actor, reason, NULL, event_id
+     FROM kill_switch_events WHERE created_at >= :end AND NOT enabled ORDER BY created_at, event_id LIMIT 1)
     UNION ALL
     (SELECT 'policy', created_at, actor, reason, difference, policy_id
      FROM policies WHERE version > 1 AND created_at >= :start AND created_at < :end ORDER BY version DESC LIMIT :most)
@@ -68,7 +72,7 @@ def happenings(session: Session, start: datetime, end: datetime) -> Happenings:
     flips = [row for row in rows if row["kind"] != "policy"]
     edits = [PolicyEdit(row["at"], row["actor"], row["reason"], row["difference"]) for row in rows if row not in flips]
     # Between the flip before the start and the oldest one read, others may be missing: then the first says nothing.
-    more = sum(row["at"] >= start for row in flips) == MOST
+    more = sum(start <= row["at"] < end for row in flips) == MOST
     return Happenings(
         _halts(flips[1:] if more and flips[0]["at"] < start else flips), edits, more or len(edits) == MOST
     )

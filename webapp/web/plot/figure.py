@@ -16,7 +16,8 @@ HEIGHT: Final = 600
 
 @dataclass(frozen=True)
 class Tick:
-    """A labelled place on an axis; `at` is a percentage. `kind` is "major" for a new day or year."""
+    """A labelled place on an axis; `at` is a percentage. `kind` is "major" for a new day or
+    year, "minor" for what a narrow screen leaves out."""
 
     at: str
     label: str

@@ -80,7 +80,7 @@ def _nav_pane(runs: Sequence[Sequence[NavColumn]], x: Moments) -> Pane:
     ]
     last = columns[-1].last
     tag = Tick(y.at(last), money(last))
-    return Pane("nav", "NAV, USDC", "USDC", y.low, y.high, [s for s in strokes if s.path], y.ticks(), tag)
+    return Pane("nav", "NAV, USDC", "USDC", y.low, y.high, [s for s in strokes if s.path], y.ticks(tag=last), tag)
 
 
 def _fall_pane(runs: Sequence[Sequence[NavColumn]], x: Moments) -> Pane:
@@ -89,7 +89,7 @@ def _fall_pane(runs: Sequence[Sequence[NavColumn]], x: Moments) -> Pane:
     pieces = [[(x.x(column.last_at), y.y(column.drawdown)) for column in run] for run in runs]
     ticks = y.ticks(lambda value, places: percent(value, max(0, places - 2)), 3)
     strokes = [Stroke("fall-area", paths.areas(pieces, 0)), Stroke("fall", paths.lines(pieces))]
-    return Pane("fall", "Drawdown below the highest NAV of the range", "%", y.low, y.high, strokes, ticks)
+    return Pane("fall", "Drawdown", "%", y.low, y.high, strokes, ticks)
 
 
 def _runs(columns: Sequence[NavColumn], broken_after: set[datetime]) -> Iterable[list[NavColumn]]:

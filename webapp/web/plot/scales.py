@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final
@@ -20,6 +21,8 @@ THINNEST: Final = 0.002
 """Part of the width that a band has at least, so that it can be seen."""
 EDGE: Final = 0.025
 """A label nearer to an end than this part of the axis would be cut."""
+COVERED: Final = 0.05
+"""A label nearer to the tag than this part of the height would lie under it."""
 MONDAY: Final = timedelta(days=4)
 """The first Monday after the epoch's Thursday."""
 WEEK: Final = 7 * DAY
@@ -63,8 +66,11 @@ class Values:
         return percentage(self.share(value))
 
     @exact
-    def ticks(self, label: Labeller | None = None, count: int = VALUE_TICKS) -> list[Tick]:
-        """The round values inside; `label` is given each with the decimals it needs."""
+    def ticks(self, label: Labeller | None = None, count: int = VALUE_TICKS, tag: Decimal | None = None) -> list[Tick]:
+        """The round values inside; `label` is given each with the decimals it needs.
+
+        One that lies beside `tag`, the value that has a label of its own, is a line without words.
+        """
         step = round_step((self.high - self.low) / count)
         places = max(0, -int(step.adjusted()))
         text = label or (lambda value, places: short_number(value, step, places, max(abs(self.low), abs(self.high))))
@@ -72,7 +78,8 @@ class Values:
         while value <= self.high:
             # A label at an edge would run into the one of the next pane.
             if EDGE < self.share(value) < 1 - EDGE:
-                ticks.append(Tick(self.at(value), text(value, places)))
+                covered = tag is not None and abs(self.share(value) - self.share(tag)) < COVERED
+                ticks.append(Tick(self.at(value), "" if covered else text(value, places)))
             value += step
         return ticks
 
@@ -115,9 +122,9 @@ class Moments:
         span = timedelta(seconds=self._room)
         for step in STEPS:
             if span / timedelta(seconds=step) <= TIME_TICKS:
-                return [self._tick(at, step) for at in self._every(step) if EDGE < self.share(at) < 1 - EDGE]
+                return _ranked([self._tick(at, step) for at in self._every(step) if EDGE < self.share(at) < 1 - EDGE])
         months = next((n for n in MONTHS if span / timedelta(days=30.4 * n) <= TIME_TICKS), MONTHS[-1])
-        return [self._month(at) for at in self._every_month(months) if EDGE < self.share(at) < 1 - EDGE]
+        return _ranked([self._month(at) for at in self._every_month(months) if EDGE < self.share(at) < 1 - EDGE])
 
     def _every(self, step: int) -> Iterator[datetime]:
         shift = MONDAY if step >= WEEK else timedelta(0)
@@ -142,6 +149,15 @@ class Moments:
 
     def _month(self, at: datetime) -> Tick:
         return Tick(self.at(at), f"{at:%Y}", "major") if at.month == 1 else Tick(self.at(at), f"{at:%b}")
+
+
+def _ranked(ticks: list[Tick]) -> list[Tick]:
+    """Those a narrow screen can do without: all but the major ones, or every second one where there are none."""
+    majors = sum(tick.kind == "major" for tick in ticks)
+    return [
+        replace(tick, kind="minor") if not tick.kind and (majors > 1 or number % 2) else tick
+        for number, tick in enumerate(ticks)
+    ]
 
 
 def band(x: Moments, kind: str, since: datetime, until: datetime, words: str) -> Band:
