@@ -60,7 +60,7 @@ ORDER BY t.event_at, t.tick_id
 """
 _TRADES = """
 SELECT created_at FROM orders WHERE status IN ('approved', 'executed', 'canceled')
-AND created_at >= :since AND created_at <= :now ORDER BY created_at DESC LIMIT :cap
+AND created_at >= :since AND created_at <= :now ORDER BY created_at
 """
 _SNAPSHOTS = """
 SELECT newest.captured_at AS last_at, newest.nav AS last_nav, opening.nav AS day_start_nav
@@ -156,10 +156,8 @@ def _load_quotes(
 
 
 def _load_activity(session: Session, desk: Desk, now: datetime) -> None:
-    """Only as many trades as could matter to the limits are read."""
-    cap = max(desk.policy.max_trades_per_day, desk.policy.max_trades_per_hour) + 1
-    rows = session.execute(text(_TRADES), {"since": counted_from(now), "now": now, "cap": cap}).scalars().all()
-    desk.activity = Activity(list(reversed(rows)))
+    rows = session.execute(text(_TRADES), {"since": counted_from(now), "now": now}).scalars().all()
+    desk.activity = Activity(list(rows))
 
 
 def _load_snapshots(session: Session, desk: Desk, now: datetime) -> None:
