@@ -33,7 +33,7 @@ STEPS: Final = (
     *(DAY, 2 * DAY, WEEK, 2 * WEEK),
 )
 MONTHS: Final = (1, 2, 3, 6, 12, 24, 60, 120, 240, 600, 1200)
-LARGE: Final = ((Decimal(10) ** 12, "tn"), (Decimal(10) ** 9, "bn"), (Decimal(10) ** 6, "M"), (Decimal(1000), "k"))
+LARGE: Final = ((Decimal(10) ** 12, "tn"), (Decimal(10) ** 9, "bn"), (Decimal(10) ** 6, "M"))
 SMALLEST_STEP: Final = Decimal("1e-8")
 Labeller = Callable[[Decimal, int], str]
 
@@ -92,10 +92,10 @@ def round_step(least: Decimal) -> Decimal:
 
 def short_number(value: Decimal, step: Decimal, places: int, largest: Decimal) -> str:
     """A label with just the digits that tell it from its neighbours: 10,020, 0.125, 1.25 M."""
-    for size, unit in LARGE:
-        if largest >= max(size, Decimal(10) ** 6) and step >= size / 1000:
-            return f"{number(value / size, max(0, -(step / size).adjusted()))}\u00a0{unit}"
-    return number(value, places)
+    size, unit = next(((size, unit) for size, unit in LARGE if largest >= size), (None, ""))
+    if size is None or step < size / 1000:
+        return number(value, places)
+    return f"{number(value / size, max(0, -(step / size).adjusted()))}\u00a0{unit}"
 
 
 class Moments:
