@@ -140,7 +140,7 @@ def test_halt_by_somebody_else_shows_on_an_open_page(page, engine):
     expect(switch(page)).to_have_attribute("data-kill-switch", "off")
     kill_switch.halt(engine, "drawdown", by="risk-engine")
 
-    expect(switch(page)).to_have_attribute("data-kill-switch", "on")
+    expect(switch(page)).to_have_attribute("data-kill-switch", "on", timeout=15_000)
     expect(page.locator("#halted-banner")).to_contain_text(re.compile("drawdown.* by risk-engine"))
 
 
