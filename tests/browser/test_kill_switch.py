@@ -41,7 +41,7 @@ def test_what_is_typed_into_the_release_stays_while_the_page_counts_refusals(pag
     page.get_by_label("the peak it counts from now").check()
     trader.cycle("buy", "1")
 
-    expect(refused).to_have_attribute("data-value", "1", timeout=8_000)
+    expect(refused).to_have_attribute("data-value", "1", timeout=15_000)
     expect(page.get_by_label("Why is it safe to trade again?")).to_have_value("because the quo")
     expect(page.get_by_label("Type RELEASE")).to_have_value("REL")
     expect(page.get_by_label("the peak it counts from now")).to_be_checked()
@@ -53,13 +53,13 @@ def test_halt_by_the_desk_itself_turns_an_open_page_over(page, log_in, engine):
     expect(page.get_by_role("button", name="Halt all trading")).to_be_visible()
     kill_switch.halt(engine, "MAX_DRAWDOWN: 12 of 10", by="risk-engine")
 
-    expect(page.locator("form[data-form=kill-switch-off]")).to_be_visible(timeout=8_000)
+    expect(page.locator("form[data-form=kill-switch-off]")).to_be_visible(timeout=15_000)
     expect(page.locator("form[data-form=kill-switch-on]")).to_have_count(0)
-    expect(page.locator("#halted-banner")).to_contain_text("The drawdown reached its limit: 12 of 10", timeout=8_000)
+    expect(page.locator("#halted-banner")).to_contain_text("The drawdown reached its limit: 12 of 10", timeout=15_000)
     expect(page).to_have_title(re.compile("^HALTED \u00b7 Kill switch"))
     kill_switch.release(engine, "it is over", by="user:olga")
-    expect(page.get_by_role("button", name="Halt all trading")).to_be_visible(timeout=8_000)
-    expect(page).to_have_title(re.compile("^Kill switch"), timeout=8_000)
+    expect(page.get_by_role("button", name="Halt all trading")).to_be_visible(timeout=15_000)
+    expect(page).to_have_title(re.compile("^Kill switch"), timeout=15_000)
 
 
 @pytest.mark.parametrize("lost", ["request", "answer", "error"])
