@@ -141,24 +141,7 @@ def test_without_a_script_the_still_picture_and_the_table_say_the_same(plain: Pa
     expect(plain.get_by_role("img", name=re.compile("^SOL-USDC in "))).to_be_visible()
 
 
-def test_overview_is_whole_without_a_script(plain: Page, session: Session, history: list[tuple]) -> None:
-    builders.heartbeat(session)
-    builders.cycle(session)
-    plain.goto("/")
-    expect(plain.locator("[data-figure=nav]")).to_have_text("10,000.00")
-    expect(plain.locator("svg.spark")).to_be_visible()
-    expect(plain.locator("[data-limit]")).to_have_count(7)
-
-
-def test_overview_keeps_up_by_itself(page: Page, session: Session, history: list[tuple]) -> None:
-    page.goto("/")
-    expect(page.locator("[data-source=engine]")).to_have_attribute("data-state", "never seen")
-    builders.heartbeat(session)
-    builders.tick(session)
-    expect(page.locator("[data-source=engine]")).to_have_attribute("data-state", "beating", timeout=8_000)
-
-
-@pytest.mark.parametrize("path", ["/", "/portfolio/?range=1d", "/market/", "/market/?symbol=SOL-USDC"])
+@pytest.mark.parametrize("path", ["/portfolio/?range=1d", "/market/", "/market/?symbol=SOL-USDC"])
 def test_page_fits_any_screen_and_is_accessible_in_both_themes(
     page: Page, session: Session, history: list[tuple], axe: Callable[[], list[str]], path: str
 ) -> None:

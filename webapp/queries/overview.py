@@ -1,25 +1,22 @@
-"""The desk at a glance: a handful of statements, whatever the length of the history."""
+"""The desk at a glance: the account, the limits and the newest moment of each source, in one statement."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from sqlalchemy import RowMapping, text
 from sqlalchemy.orm import Session
 
 from webapp.domain.money import ZERO, exact
-from webapp.domain.policy import FIELDS, Policy
-from webapp.domain.risk.verdict import Verdict
+from webapp.domain.policy import Policy
 from webapp.queries.portfolio import Column, columns
 
 SPARK_HOURS = 24
 SPARK_SECONDS = 900
-NEWEST_CYCLES = 3
-ACTED_CYCLES = 6
-LOOKED_BACK = 1_000
 
 # Trades are counted as the gate counts them: orders it let through. The cap keeps the count cheap on any desk.
 _DESK = text("""
@@ -28,9 +25,11 @@ _DESK = text("""
            newest.nav AS snapshot_nav, newest.cash AS snapshot_cash, newest.captured_at AS snapshot_at,
            day_start.nav AS day_start_nav, day_start.captured_at AS day_start_at,
            policy.limits, policy.version AS policy_version,
-           engine.beat_at AS engine_at, kill_switch.enabled AS halted,
+           engine.beat_at AS engine_at, engine.details AS engine_details,
+           kill_switch.enabled AS halted, kill_switch.changed_at AS switched_at,
            quote.event_at AS quote_at, quote.tick_id, cycle.created_at AS cycle_at, cycle.cycle_id,
-           trades.hour AS trades_hour, trades.today AS trades_today
+           trades.hour AS trades_hour, trades.today AS trades_today,
+           resting.orders AS resting, resting.oldest_at AS resting_since, checks.results AS checks
     FROM (SELECT clock_timestamp() AS now, date_trunc('day', clock_timestamp(), 'UTC') AS midnight) AS clock
     LEFT JOIN account ON account.account_id = 1
     LEFT JOIN kill_switch ON kill_switch.id = 1
@@ -59,6 +58,13 @@ _DESK = text("""
             ORDER BY created_at DESC LIMIT 10001
         ) AS passed
     ) AS trades
+    CROSS JOIN LATERAL (
+        SELECT count(*) AS orders, min(created_at) AS oldest_at FROM orders WHERE status = 'approved'
+    ) AS resting
+    CROSS JOIN LATERAL (
+        SELECT jsonb_object_agg(name, jsonb_build_object(
+            'ok', ok, 'rows', rows, 'detail', detail, 'at', checked_at)) AS results FROM self_checks
+    ) AS checks
 """)
 
 _HOLDINGS = text("""
@@ -66,39 +72,15 @@ _HOLDINGS = text("""
     FROM positions WHERE qty <> 0 ORDER BY abs(qty * mark_price) DESC, symbol
 """)
 
-# Most cycles decide nothing. The list is the very newest ones and, from the recent past, those that led to an order;
-# looking back has an end, so a strategy that stays silent for a year costs no more than a busy one.
-_CYCLES = text("""
-    WITH recent AS (
-        SELECT *, row_number() OVER newest AS place,
-               count(*) FILTER (WHERE outcome <> 'no_signal') OVER newest AS acted
-        FROM (SELECT * FROM cycles ORDER BY created_at DESC, cycle_id DESC LIMIT :back) AS looked_at
-        WINDOW newest AS (ORDER BY created_at DESC, cycle_id DESC)
-    )
-    SELECT cycle.cycle_id, cycle.symbol, cycle.trigger_source, cycle.strategy, cycle.actor, cycle.outcome, cycle.reason,
-           cycle.created_at, cycle.order_id, orders.side, orders.qty, orders.limit_price, orders.status,
-           orders.risk_reason, filled.qty AS filled_qty, filled.price AS filled_price, refused.sentence
-    FROM recent AS cycle
-    LEFT JOIN orders ON orders.order_id = cycle.order_id
-    LEFT JOIN LATERAL (
-        SELECT details ->> 'sentence' AS sentence FROM risk_events
-        WHERE risk_events.order_id = cycle.order_id AND action = 'blocked' AND rule = orders.risk_reason LIMIT 1
-    ) AS refused ON true
-    LEFT JOIN LATERAL (
-        SELECT sum(fills.qty) AS qty, round(sum(fills.qty * fill_price) / sum(fills.qty), 8) AS price
-        FROM fills WHERE fills.order_id = cycle.order_id
-    ) AS filled ON true
-    WHERE cycle.place <= :newest OR (cycle.outcome <> 'no_signal' AND cycle.acted <= :acted)
-    ORDER BY cycle.created_at DESC, cycle.cycle_id DESC
-""")
 
-_SELF_CHECKS = text("SELECT name, ok, rows, detail, checked_at FROM self_checks ORDER BY name DESC")
+@dataclass(frozen=True, slots=True)
+class Check:
+    """The newest result of one check of the desk on itself: how many rows it read, and what it found."""
 
-_HOUR = text("""
-    SELECT outcome, count(*) AS cycles
-    FROM (SELECT outcome FROM cycles WHERE created_at > :since LIMIT 10001) AS hour
-    GROUP BY outcome
-""")
+    ok: bool
+    rows: int
+    detail: str
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,14 +98,26 @@ class Desk:
     policy: Policy | None
     policy_version: int | None
     halted: bool
+    switched_at: datetime | None
     quote_at: datetime | None
     engine_at: datetime | None
+    engine_symbols: tuple[str, ...] | None
+    """What the running engine is fed with; None when none runs or it does not say."""
     cycle_at: datetime | None
     snapshot_at: datetime | None
     trades_hour: int
     trades_today: int
+    resting: int
+    resting_since: datetime | None
+    checks: Mapping[str, Check]
+    """By name: `books` (do positions, cash and NAV follow from the fills) and `audit` (is the chain whole)."""
     seen: tuple[object, ...]
     """What must differ for a live block to be drawn again, ages apart."""
+
+    @property
+    def untouched(self) -> bool:
+        """Whether nothing has ever happened here: no quote, no cycle and no snapshot."""
+        return self.quote_at is None and self.cycle_at is None and self.snapshot_at is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,13 +130,16 @@ class Book:
     drawdown: Decimal
     drawdown_ratio: Decimal | None
     gross: Decimal
+    gross_ratio: Decimal | None
     net: Decimal
+    net_ratio: Decimal | None
+    cash_ratio: Decimal | None
     unrealized: Decimal
     realized: Decimal
 
 
 def desk(session: Session) -> Desk:
-    """The account, the limits, the counters and the newest moment of each source, in one statement.
+    """The account, the limits, the counters, the checks and the newest moment of each source, in one statement.
 
     An adopted database may have no account row yet: then its last snapshot speaks for the books.
     """
@@ -151,6 +148,7 @@ def desk(session: Session) -> Desk:
     default = (policy or Policy.default()).starting_cash
     starting = default if row["starting_cash"] is None else row["starting_cash"]
     cash = _first(row["cash"], row["snapshot_cash"], starting)
+    compared = ("tick_id", "cycle_id", "snapshot_at", "policy_version", "halted", "switched_at", "cash", "resting")
     return Desk(
         now=row["now"],
         starting_cash=starting,
@@ -163,13 +161,18 @@ def desk(session: Session) -> Desk:
         policy=policy,
         policy_version=row["policy_version"],
         halted=row["halted"] is not False,
+        switched_at=row["switched_at"],
         quote_at=row["quote_at"],
         engine_at=row["engine_at"],
+        engine_symbols=_symbols(row["engine_details"]),
         cycle_at=row["cycle_at"],
         snapshot_at=row["snapshot_at"],
         trades_hour=row["trades_hour"],
         trades_today=row["trades_today"],
-        seen=tuple(row[name] for name in ("tick_id", "cycle_id", "snapshot_at", "policy_version", "halted", "cash")),
+        resting=row["resting"],
+        resting_since=row["resting_since"],
+        checks={name: _check(found) for name, found in (row["checks"] or {}).items()},
+        seen=tuple(row[name] for name in compared),
     )
 
 
@@ -177,25 +180,18 @@ def _first(*values: Decimal | None) -> Decimal:
     return next(value for value in values if value is not None)
 
 
+def _symbols(details: Mapping[str, Any] | None) -> tuple[str, ...] | None:
+    named = (details or {}).get("symbols")
+    return tuple(map(str, named)) if isinstance(named, list) else None
+
+
+def _check(found: Mapping[str, Any]) -> Check:
+    return Check(found["ok"], found["rows"], found["detail"], datetime.fromisoformat(found["at"]))
+
+
 def holdings(session: Session) -> Sequence[RowMapping]:
     """What is held, largest first, at the mark the books use."""
     return session.execute(_HOLDINGS).mappings().all()
-
-
-def last_cycles(session: Session) -> Sequence[RowMapping]:
-    """The newest cycles and the newest that led to an order, with that order and what of it has filled."""
-    bounds = {"newest": NEWEST_CYCLES, "acted": ACTED_CYCLES, "back": LOOKED_BACK}
-    return session.execute(_CYCLES, bounds).mappings().all()
-
-
-def last_hour(session: Session, now: datetime) -> dict[str, int]:
-    """Cycles of the last hour by outcome, counted up to 10,001."""
-    return {row.outcome: row.cycles for row in session.execute(_HOUR, {"since": now - timedelta(hours=1)})}
-
-
-def self_checks(session: Session) -> Sequence[RowMapping]:
-    """The newest result of each check of the desk on itself: do the books follow from the fills, is the audit whole."""
-    return session.execute(_SELF_CHECKS).mappings().all()
 
 
 def day_curve(session: Session, now: datetime) -> list[Column]:
@@ -207,7 +203,7 @@ def day_curve(session: Session, now: datetime) -> list[Column]:
 def book(desk: Desk, held: Sequence[RowMapping]) -> Book:
     """NAV and everything measured from it, from the account and the positions as read."""
     values = [row["market_value"] for row in held]
-    net = sum(values, ZERO)
+    net, gross = sum(values, ZERO), sum((abs(value) for value in values), ZERO)
     nav = desk.cash + net
     unrealized = sum((row["unrealized_pnl"] for row in held), ZERO)
     peak = max(desk.peak_nav, nav)
@@ -215,39 +211,18 @@ def book(desk: Desk, held: Sequence[RowMapping]) -> Book:
     return Book(
         nav=nav,
         day_change=change,
-        day_change_ratio=change / desk.day_start_nav if desk.day_start_nav > 0 else None,
+        day_change_ratio=_ratio(change, desk.day_start_nav),
         drawdown=peak - nav,
-        drawdown_ratio=(peak - nav) / peak if peak > 0 else None,
-        gross=sum((abs(value) for value in values), ZERO),
+        drawdown_ratio=_ratio(peak - nav, peak),
+        gross=gross,
+        gross_ratio=_ratio(gross, nav),
         net=net,
+        net_ratio=_ratio(net, nav),
+        cash_ratio=_ratio(desk.cash, nav),
         unrealized=unrealized,
         realized=nav - desk.starting_cash - unrealized,
     )
 
 
-def headroom(desk: Desk, book: Book, held: Sequence[RowMapping]) -> list[Verdict]:
-    """How much of each limit of the book is used now, nearest to tripping first; empty without a policy.
-
-    Limits that only an order has (its size, its price, its confidence) are judged with the order, not here.
-    """
-    policy = desk.policy
-    if policy is None:
-        return []
-    largest = max((abs(row["market_value"]) for row in held), default=ZERO)
-    name = held[0]["symbol"] if held else "none held"
-    loss = max(-book.day_change, ZERO)
-    rows = [
-        _used("MAX_POSITION_NOTIONAL", largest, policy.max_position_notional, name),
-        _used("MAX_GROSS_EXPOSURE", book.gross, policy.max_gross_exposure, "all symbols"),
-        _used("MAX_OPEN_POSITIONS", Decimal(len(held)), Decimal(policy.max_open_positions), "symbols held"),
-        _used("MAX_DAILY_LOSS", loss, policy.max_daily_loss, "since 00:00 UTC"),
-        _used("MAX_DRAWDOWN", book.drawdown, policy.max_drawdown, "below the peak"),
-        _used("MAX_TRADES_PER_HOUR", Decimal(desk.trades_hour), Decimal(policy.max_trades_per_hour), "last 60 minutes"),
-        _used("MAX_TRADES_PER_DAY", Decimal(desk.trades_today), Decimal(policy.max_trades_per_day), "since 00:00 UTC"),
-    ]
-    return sorted(rows, key=lambda verdict: verdict.usage if verdict.usage is not None else Decimal(1), reverse=True)
-
-
-def _used(rule: str, value: Decimal, limit: Decimal, sentence: str) -> Verdict:
-    ok = value < limit
-    return Verdict(rule, ok, value, limit, FIELDS[rule.lower()].unit, sentence)
+def _ratio(part: Decimal, whole: Decimal) -> Decimal | None:
+    return part / whole if whole > 0 else None

@@ -51,6 +51,8 @@ class Spark:
     tip: str
     level: int | None
     halts: Sequence[Band]
+    halted: timedelta
+    """How long, all halts together."""
     low: Decimal
     high: Decimal
     width: int = WIDTH
@@ -74,14 +76,15 @@ def spark(
     x, low, high = Moments(start, end), min(c.low for c in columns), max(c.high for c in columns)
     y = Values(low, high)
     pieces = [[spot for column in run for spot in _through(column, x, y)] for run in _runs(columns, gap)]
-    tip = pieces[-1][-1]
+    tip, held = pieces[-1][-1], list(halts)
     inside = level is not None and y.low < level < y.high
     return Spark(
         paths.lines(pieces),
         paths.areas(pieces, HEIGHT),
         paths.line([tip]),
         _y(y, level) if inside and level is not None else None,
-        [_band(x, *halt) for halt in halts],
+        [_band(x, *halt) for halt in held],
+        sum((until - since for since, until, _ in held), timedelta(0)),
         low,
         high,
     )
