@@ -58,9 +58,7 @@ def figure(columns: list[Column], **more: object) -> Figure:
 @given(st.lists(st.tuples(st.integers(0, WIDTH), st.integers(0, HEIGHT)), min_size=1, max_size=30))
 def test_path_goes_exactly_where_it_was_told(told: list[tuple[int, int]]) -> None:
     moved = [spot for index, spot in enumerate(told) if index == 0 or spot != told[index - 1]]
-    assert [spot for spot in spots(paths.line(told)) if spot in moved][: len(moved)][-1] == moved[-1]
-    if len(moved) > 1:
-        assert spots(paths.line(told)) == moved
+    assert spots(paths.line(told)) == (moved if len(moved) > 1 else moved * 2)
 
 
 def test_lone_spot_is_a_dot() -> None:
@@ -77,9 +75,8 @@ def test_every_line_stays_inside_its_frame_whatever_nav_is(navs: list[list[Decim
 
 
 def test_spike_inside_a_column_is_drawn_to_its_full_height() -> None:
-    heights = [
-        y for _, y in spots(drawn(figure([column(0, 100), column(1, 100, 500, 20, 100), column(2, 100)]), "line"))
-    ]
+    found = figure([column(0, 100), column(1, 100, 500, 20, 100), column(2, 100)])
+    heights = [y for _, y in spots(drawn(found, "line"))]
     y = Values(Decimal(20), Decimal(500))
     assert (min(heights), max(heights)) == (y.y(Decimal(500)), y.y(Decimal(20)))
 
@@ -91,9 +88,8 @@ def test_gap_breaks_line_area_and_benchmark() -> None:
 
 
 def test_stale_stretch_is_another_line_that_begins_where_the_fresh_one_ended() -> None:
-    found = figure(
-        [column(0, 100), column(1, 101), column(2, 101, stale=True), column(3, 101, stale=True), column(4, 99)]
-    )
+    old = [column(minute, 101, stale=True) for minute in (2, 3)]
+    found = figure([column(0, 100), column(1, 101), *old, column(4, 99)])
     fresh, stale = drawn(found, "line"), drawn(found, "stale")
     assert (fresh.count("M"), stale.count("M")) == (2, 1)
     assert spots(stale)[0] in spots(fresh)
@@ -147,10 +143,7 @@ def test_moments_are_few_round_in_order_and_inside(span: timedelta, after: timed
 
 def test_new_day_is_told_from_an_hour_and_a_narrow_screen_keeps_the_days() -> None:
     ticks = Moments(NOON, NOON + timedelta(days=2)).ticks()
-    assert [(tick.label, tick.kind) for tick in ticks if tick.kind == "major"] == [
-        ("3 Mar", "major"),
-        ("4 Mar", "major"),
-    ]
+    assert [tick.label for tick in ticks if tick.kind == "major"] == ["3 Mar", "4 Mar"]
     assert {tick.kind for tick in ticks if ":" in tick.label} == {"minor"}
 
 

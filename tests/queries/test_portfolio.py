@@ -20,7 +20,6 @@ from webapp.domain.drawdown import DAY
 from webapp.queries import drawdown, portfolio
 from webapp.queries.portfolio import MAX_COLUMNS, RANGES
 
-STALE_AFTER = timedelta(seconds=30)
 VECTORS = json.loads(Path(__file__).parents[1].joinpath("data/metrics_vectors.json").read_text())
 
 
@@ -127,7 +126,7 @@ def test_thinned_chart_keeps_first_last_and_extremes_in_few_even_columns(session
     for name in RANGES:
         view = portfolio.window(session, name, now=NOON + timedelta(seconds=1))
         assert view is not None
-        drawn = portfolio.chart(session, view, STALE_AFTER)
+        drawn = portfolio.chart(session, view)
         navs = [nav for _, nav in inside(points, view)]
 
         assert 0 < len(drawn.columns) <= MAX_COLUMNS + 2
@@ -144,7 +143,7 @@ def test_column_shows_a_spike_that_lasted_one_snapshot(session: Session) -> None
     builders.snapshots(session, points)
     view = portfolio.window(session, "all")
     assert view is not None
-    spikes = [c for c in portfolio.chart(session, view, STALE_AFTER).columns if c.high == 12_345]
+    spikes = [c for c in portfolio.chart(session, view).columns if c.high == 12_345]
     assert len(spikes) == 1
     assert (spikes[0].first, spikes[0].low, spikes[0].last) == (10_000, 10_000, 10_000)
 
@@ -154,7 +153,7 @@ def test_drawn_drawdown_never_claims_more_than_happened(session: Session) -> Non
     builders.snapshots(session, points)
     view = portfolio.window(session, "all")
     assert view is not None
-    drawn = portfolio.chart(session, view, STALE_AFTER)
+    drawn = portfolio.chart(session, view)
     truth = analytics.max_drawdown(points).ratio
     assert truth <= min(c.drawdown for c in drawn.columns) <= 0
 
@@ -166,7 +165,7 @@ def test_snapshots_of_one_instant_are_ordered_by_their_ids(session: Session) -> 
     view = portfolio.window(session, "all")
     assert view is not None
     assert (view.opening[1], view.closing[1]) == (ids[0], ids[-1])
-    (column,) = portfolio.chart(session, view, STALE_AFTER).columns
+    (column,) = portfolio.chart(session, view).columns
     assert (column.first, column.last) == (ids[0], ids[-1])
 
 
@@ -176,7 +175,7 @@ def test_stretch_without_a_snapshot_is_a_gap(session: Session) -> None:
     builders.snapshots(session, early + late)
     view = portfolio.window(session, "1d", now=NOON + timedelta(seconds=1))
     assert view is not None
-    assert portfolio.chart(session, view, STALE_AFTER).gaps == [(early[-1][0], late[-1][0])]
+    assert portfolio.chart(session, view).gaps == [(early[-1][0], late[-1][0])]
 
 
 def test_silence_at_either_end_of_the_range_is_a_gap_too_but_not_the_time_before_the_desk(session: Session) -> None:
@@ -185,10 +184,10 @@ def test_silence_at_either_end_of_the_range_is_a_gap_too_but_not_the_time_before
     view = portfolio.window(session, **own, now=NOON)
     assert view is not None
     inside = [(NOON - timedelta(minutes=a), NOON - timedelta(minutes=b)) for a, b in ((200, 100), (98, 30))]
-    assert portfolio.chart(session, view, STALE_AFTER).gaps == inside
+    assert portfolio.chart(session, view).gaps == inside
     whole = portfolio.window(session, "7d", now=NOON - timedelta(minutes=97))
     assert whole is not None
-    assert len(portfolio.chart(session, whole, STALE_AFTER).gaps) == 1
+    assert len(portfolio.chart(session, whole).gaps) == 1
 
 
 def test_hold_is_the_opening_nav_spread_equally_at_the_first_mids(session: Session) -> None:
@@ -198,14 +197,14 @@ def test_hold_is_the_opening_nav_spread_equally_at_the_first_mids(session: Sessi
     builders.ticks(session, "BTC-USDC", [(at, 50_000 - 100 * n) for n, at in enumerate(minutes[60:])])
     view = portfolio.window(session, "all")
     assert view is not None
-    drawn = portfolio.chart(session, view, STALE_AFTER)
+    drawn = portfolio.chart(session, view)
 
     assert drawn.held == ["BTC-USDC", "SOL-USDC"]
     assert drawn.columns[0].hold == 9_000
     assert drawn.columns[50].hold == 4_500 + Decimal(4_500) * 150 / 100
     half_way = 4_500 * Decimal(220) / 100 + 4_500 * Decimal(44_000) / 50_000
     assert abs(drawn.columns[-1].hold - half_way) < Decimal("1e-20")
-    assert portfolio.chart(session, view, STALE_AFTER, hold=False).columns[-1].hold is None
+    assert portfolio.chart(session, view, hold=False).columns[-1].hold is None
 
 
 def test_wide_columns_give_the_same_hold_as_the_quotes_themselves(session: Session) -> None:
@@ -215,7 +214,7 @@ def test_wide_columns_give_the_same_hold_as_the_quotes_themselves(session: Sessi
     view = portfolio.window(session, "all")
     assert view is not None
     mids = {at: 100 + n % 17 for n, at in enumerate(hours)}
-    for column in portfolio.chart(session, view, STALE_AFTER).columns:
+    for column in portfolio.chart(session, view).columns:
         assert column.hold == 10_000 * Decimal(mids[column.last_at]) / 100
 
 
@@ -227,19 +226,21 @@ def test_nav_on_old_quotes_of_what_is_held_is_stale_and_of_what_is_not_held_is_f
     builders.position(session, "SOL-USDC")
     view = portfolio.window(session, "all")
     assert view is not None
-    drawn = portfolio.chart(session, view, STALE_AFTER, hold=False).columns
+    drawn = portfolio.chart(session, view, hold=False).columns
 
     stale = [column for column in drawn if column.stale]
     assert [column.last_at for column in stale] == minutes[21:40]
     assert {column.stale_for for column in stale} == {("SOL-USDC",)}
     assert {column.marked_at for column in stale} == {minutes[20]}
+    builders.policy(session, stale_after_seconds=3_600)
+    assert not any(column.stale for column in portfolio.chart(session, view, hold=False).columns)
 
 
 def test_desk_without_a_quote_has_no_benchmark(session: Session) -> None:
     builders.snapshots(session, [(NOON - timedelta(minutes=1), 10_000), (NOON, 10_001)])
     view = portfolio.window(session, "all")
     assert view is not None
-    drawn = portfolio.chart(session, view, STALE_AFTER)
+    drawn = portfolio.chart(session, view)
     assert (drawn.held, drawn.columns[-1].hold) == ([], None)
 
 
@@ -265,7 +266,7 @@ def test_own_range_outside_the_history_is_empty_and_an_immense_one_is_everything
     view = portfolio.window(session, start=ancient, end=far)
     assert view is not None
     assert (view.start, view.change) == (NOON - timedelta(days=2), 100)
-    assert len(portfolio.chart(session, view, STALE_AFTER).columns) == 2
+    assert len(portfolio.chart(session, view).columns) == 2
     assert portfolio.performance(session, view).closes == 3
 
 

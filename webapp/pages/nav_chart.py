@@ -13,7 +13,6 @@ from webapp.extensions import db
 from webapp.queries import happenings, portfolio
 from webapp.queries.happenings import Happenings
 from webapp.queries.portfolio import Chart, Column, Window
-from webapp.services import policy
 from webapp.web import filters
 from webapp.web.plot.nav import nav_figure
 from webapp.web.told import moment_text
@@ -77,8 +76,7 @@ def first_drawn(view: Window) -> datetime:
 def read(view: Window, *, hold: bool) -> tuple[Chart, Happenings]:
     """The curve and what happened meanwhile."""
     session = db.session()
-    stale_after = timedelta(seconds=policy.current(session).policy.stale_after_seconds)
-    drawn = portfolio.chart(session, view, stale_after, hold=hold)
+    drawn = portfolio.chart(session, view, hold=hold)
     return drawn, happenings.happenings(session, view.start, view.end)
 
 
@@ -103,7 +101,7 @@ def edits(happened: Happenings) -> Iterable[Event]:
             f"{filters.words(name).lower()} {filters.plainly(before)} → {filters.plainly(after)}"
             for name, (before, after) in edit.difference.items()
         ]
-        words = "; ".join(changes) + f", by {edit.actor}" + (f" (“{edit.reason}”)" if edit.reason else "")
+        words = ("; ".join(changes) or "a new version") + f", by {edit.actor}" + (f" (“{edit.reason}”)" if edit.reason else "")
         yield Event("policy", "Policy edited", edit.at, None, words, "/risk/policy")
 
 

@@ -16,7 +16,8 @@ from webapp.domain.errors import BadInput
 from webapp.domain.moments import floor
 from webapp.extensions import db
 from webapp.pages import nav_chart, performance, pnl_calendar
-from webapp.pages.lists import ListPage, address, context_of, install_twins
+from webapp.pages.filtering import address
+from webapp.pages.lists import ListPage, context_of, install_twins
 from webapp.queries import portfolio
 from webapp.queries.portfolio import DEFAULT_RANGE, RANGES, Window
 from webapp.queries.trades import traded
@@ -38,7 +39,7 @@ class SnapshotPage(ListPage):
 
     def read(self) -> ListParams:
         params = list_params(request.args, self.listing, also=OWN_ARGS)
-        holds(), pnl_calendar.chosen_month()
+        holds(), pnl_calendar.chosen_month(), pnl_calendar.chosen_symbol()
         name = chosen_range()
         if name is None:
             return params

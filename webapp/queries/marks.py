@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from webapp.domain.hold import Mark
 from webapp.domain.moments import DAY, HOUR, MINUTE
+from webapp.domain.policy import Policy
 
 MOST_SYMBOLS = 12
 """A benchmark of more symbols than this would cost more than it says."""
@@ -25,7 +26,7 @@ _SYMBOLS = text("""
         SELECT (SELECT c.symbol FROM candles AS c WHERE c.symbol > listed.symbol ORDER BY c.symbol LIMIT 1)
         FROM listed WHERE listed.symbol IS NOT NULL
     )
-    SELECT listed.symbol, first.mid_price AS mid,
+    SELECT listed.symbol, first.mid_price AS mid, policy.limits,
            coalesce(position.qty <> 0 OR cost.last_fill_at >= :start, false) AS held
     FROM listed
     CROSS JOIN LATERAL (
@@ -34,6 +35,7 @@ _SYMBOLS = text("""
     ) AS first
     LEFT JOIN positions AS position ON position.symbol = listed.symbol
     LEFT JOIN position_costs AS cost ON cost.symbol = listed.symbol
+    LEFT JOIN LATERAL (SELECT limits FROM policies ORDER BY version DESC LIMIT 1) AS policy ON true
     WHERE listed.symbol IS NOT NULL
     ORDER BY listed.symbol LIMIT :most
 """)
@@ -63,16 +65,22 @@ _FROM_TICKS = text("""
 
 @dataclass(frozen=True, slots=True)
 class Market:
-    """The symbols quoted in a stretch of time: first mid of each, and which of them the desk held meanwhile."""
+    """The symbols quoted in a stretch of time: first mid of each, and which of them the desk held meanwhile.
+
+    A mark older than `stale_after`, which is what the policy in force says, is stale.
+    """
 
     first: Mapping[str, Decimal]
     held: frozenset[str]
+    stale_after: timedelta
 
 
 def market(session: Session, start: datetime, end: datetime) -> Market:
     """The market of [start, end): the first MOST_SYMBOLS by name of those that were quoted in it."""
     rows = session.execute(_SYMBOLS, {"start": start, "end": end, "most": MOST_SYMBOLS}).all()
-    return Market({row.symbol: row.mid for row in rows}, frozenset(row.symbol for row in rows if row.held))
+    limit = rows[0].limits["stale_after_seconds"] if rows and rows[0].limits else Policy.default().stale_after_seconds
+    held = frozenset(row.symbol for row in rows if row.held)
+    return Market({row.symbol: row.mid for row in rows}, held, timedelta(seconds=limit))
 
 
 def marks(
@@ -96,6 +104,6 @@ def base_width(width: int) -> int | None:
     return next((base for base in (DAY, HOUR, MINUTE) if width % base == 0), None)
 
 
-def stale_symbols(held: Mapping[str, Mark], at: datetime, stale_after: timedelta) -> list[str]:
-    """The symbols whose mark was older than allowed at this moment, by name."""
-    return sorted(symbol for symbol, mark in held.items() if at - mark.at > stale_after)
+def stale_symbols(seen: Market, found: Mapping[str, Mark], at: datetime) -> list[str]:
+    """The held symbols whose mark was older than allowed at this moment, by name."""
+    return sorted(name for name, mark in found.items() if name in seen.held and at - mark.at > seen.stale_after)

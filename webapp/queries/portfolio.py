@@ -187,7 +187,7 @@ def _named(
     return end - length, end
 
 
-def chart(session: Session, view: Window, stale_after: timedelta, *, hold: bool = True) -> Chart:
+def chart(session: Session, view: Window, *, hold: bool = True) -> Chart:
     """The curve of a window in at most MAX_COLUMNS columns, each keeping first, lowest, highest and last NAV.
 
     The rows read are bounded: raw snapshots for an hour or so, else rollups no finer than the picture needs. Columns
@@ -201,17 +201,13 @@ def chart(session: Session, view: Window, stale_after: timedelta, *, hold: bool 
     ends = [column.at + timedelta(seconds=width) for column in drawn]
     found = marks(session, asked, ends, width)
     held = Hold(view.opening[1], seen.first) if hold else None
-    drawn = [
-        _marked(column, found.get(end, {}), seen, stale_after, held) for column, end in zip(drawn, ends, strict=True)
-    ]
+    drawn = [_marked(column, found.get(end, {}), seen, held) for column, end in zip(drawn, ends, strict=True)]
     return Chart(width, drawn, _gaps(drawn, view, width), sorted(seen.first) if hold else ())
 
 
-def _marked(
-    column: Column, found: Mapping[str, Mark], seen: Market, stale_after: timedelta, hold: Hold | None
-) -> Column:
+def _marked(column: Column, found: Mapping[str, Mark], seen: Market, hold: Hold | None) -> Column:
     """The column with what the market says about it."""
-    old = stale_symbols({name: mark for name, mark in found.items() if name in seen.held}, column.last_at, stale_after)
+    old = stale_symbols(seen, found, column.last_at)
     worth = hold.worth({name: mark.mid for name, mark in found.items()}) if hold else None
     return replace(
         column, hold=worth, stale_for=tuple(old), marked_at=min((found[name].at for name in old), default=None)
