@@ -171,3 +171,17 @@ class TestDatabaseNotMigrated:
         )
         assert re.fullmatch(r"database: migrated from none to \w+", last_line(run("db", "upgrade")))
         assert run("books", "verify").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "label"),
+    [(("books", "verify"), "Refolding"), (("books", "rebuild"), "Rebuilding"), (("audit", "verify"), "Checking")],
+)
+def test_long_work_shows_how_far_it_is_on_a_terminal_and_leaves_what_is_printed_alone(
+    run: Run, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], label: str
+):
+    assert label not in run(*words).output
+    monkeypatch.setattr("webapp.cli.progress.watched", lambda: True)
+    done = run(*words)
+    assert label in done.stderr
+    assert done.stdout.count("\n") == 1

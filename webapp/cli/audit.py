@@ -3,6 +3,7 @@
 import click
 from flask.cli import AppGroup
 
+from webapp.cli.progress import progress_bar
 from webapp.extensions import db
 from webapp.services import audit as service
 
@@ -22,7 +23,9 @@ def _anchor(_context: click.Context, _option: click.Parameter, written: str | No
 )
 def verify(anchor: service.Head | None) -> None:
     """Check every audited row and every link; exit 1 with the first bad row when anything was edited."""
-    report = service.verify(db.session(), anchor)
+    session = db.session()
+    with progress_bar("Checking", service.size(session)) as progress:
+        report = service.verify(session, anchor, progress)
     if report.first_bad is not None:
         bad = report.first_bad
         where = f"{bad.source} {bad.row_id or ''}".strip() + (f" (link {bad.seq})" if bad.seq is not None else "")

@@ -3,10 +3,11 @@
 import click
 from flask.cli import AppGroup
 
+from webapp.cli.progress import progress_bar
 from webapp.extensions import db
 from webapp.services import books as service
+from webapp.services import folding, trade_rollup
 from webapp.services import rebuild as rebuilding
-from webapp.services import trade_rollup
 
 books = AppGroup("books", help="Compare the books with the fills, or derive them anew.")
 SHOWN = 20
@@ -15,7 +16,9 @@ SHOWN = 20
 @books.command("verify")
 def verify() -> None:
     """Refold every fill and compare with what is stored; exit 1 on drift."""
-    found = service.verify(db.session())
+    session = db.session()
+    with progress_bar("Refolding", folding.size(session)) as progress:
+        found = service.verify(session, progress)
     for drift in found.drifts[:SHOWN]:
         click.echo(f"drift: {drift.what} of {drift.key} is {drift.stored}, the fills say {drift.expected}", err=True)
     if found.drifts:
@@ -26,7 +29,9 @@ def verify() -> None:
 @books.command("rebuild")
 def rebuild() -> None:
     """Derive positions, cash, order states, cycles, rollups and the audit chain anew from the nine tables."""
-    made = rebuilding.rebuild(db.session())
+    session = db.session()
+    with progress_bar("Rebuilding", rebuilding.size(session)) as progress:
+        made = rebuilding.rebuild(session, progress=progress)
     trade_rollup.rebuild(db.session())
     click.echo(
         f"rebuilt from {made.fills} fills of {made.symbols} symbols: "

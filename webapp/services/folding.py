@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Row, text
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from webapp.domain.positions import Position as Holding
@@ -53,7 +53,7 @@ def _fold(
 ) -> tuple[dict[str, Holding], int]:
     holdings, count = dict(before), 0
 
-    def counted() -> Iterator[Row[Any]]:
+    def counted() -> Iterator[Any]:
         nonlocal count
         for rows in stream.partitions():
             yield from rows
