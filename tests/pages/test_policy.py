@@ -47,7 +47,7 @@ def test_change_is_a_new_version_with_who_why_and_the_difference(visit, admin, s
     assert (str(now.max_order_notional), now.cooldown_seconds) == ("750.5", 30)
     newest = page.table("policies")[0]
     assert (newest["version"], newest["actor"], newest["reason"]) == ("2", "user:admin", "calmer")
-    assert "Max order notional: 1000 → 750.5" in page.shown("policies")[0]["difference"]
+    assert page.shown("policies")[0]["difference"] == ("Largest order 1,000 USDC → 750.5 USDC Cooldown 60 s → 30 s")
     assert "Policy version 2 is in force." in page.text
 
 
@@ -112,15 +112,112 @@ def test_overlong_reason_is_refused_beside_its_field(visit, admin, session):
     assert policy.current(session).version == 1
 
 
-def test_version_that_was_overtaken_is_not_written_over(visit, admin, session):
-    form = visit("/risk/policy", client=admin).fill("risk-policy", max_drawdown="800")
-    policy.change(session, Policy.default().to_document() | {"max_drawdown": "700"}, by="user:ada")
+def review(visit, admin, **typed):
+    """The page between typing and saving."""
+    form = visit("/risk/policy", client=admin).fill("risk-policy", **typed)
+    return visit("/risk/policy", client=admin, post=form | {"step": "review"}, title="Review the change")
+
+
+def test_change_is_shown_before_it_counts_and_then_saved(visit, admin, session):
+    page = review(visit, admin, max_order_notional="750.5", min_confidence="0.5", fee_bps="12", reason="calmer")
+
+    assert [row["id"] for row in page.table("policy_changes")] == ["max_order_notional", "min_confidence", "fee_bps"]
+    assert page.shown("policy_changes")[0] == {
+        "limit": "Largest order",
+        "before": "1,000 USDC",
+        "after": "750.5 USDC",
+        "relative": "−25.0 %",
+        "way": "tighter",
+    }
+    assert page.shown("policy_changes")[1]["way"] == "looser"
+    assert policy.current(session).version == 1, "a look changes nothing"
+
+    answer = admin.post("/risk/policy", data=page.fill("risk-policy"))
+    now = policy.current(session)
+    assert answer.status_code == 303
+    assert (now.version, str(now.policy.max_order_notional), now.reason) == (2, "750.5", "calmer")
+
+
+def test_way_back_from_the_review_keeps_what_was_typed(visit, admin, session):
+    page = review(visit, admin, max_order_notional="750.5", reason="calmer")
+    form = visit("/risk/policy", client=admin, post=page.fill("risk-policy") | {"step": "edit"})
+
+    assert form.dom.one("input", name="max_order_notional")["value"] == "750.5"
+    assert form.dom.one("input", name="reason")["value"] == "calmer"
+    assert policy.current(session).version == 1
+
+
+def test_review_of_nothing_says_so(visit, admin):
+    form = visit("/risk/policy", client=admin).fill("risk-policy")
+    answer = admin.post("/risk/policy", data=form | {"step": "review"}, follow_redirects=True)
+
+    assert "Nothing is different" in answer.text
+
+
+def test_limits_that_cannot_bind_are_told_beside_their_field_and_may_be_set(visit, admin, session):
+    page = review(visit, admin, max_order_notional="6000")
+    assert "Largest order is above largest position: an order this large would break" in page.text
+
+    admin.post("/risk/policy", data=page.fill("risk-policy"))
+    note = visit("/risk/policy", client=admin).dom.one(id="field-max_order_notional-note").text
+    assert "Mind: is above largest position" in note
+    assert policy.current(session).version == 2
+
+
+def test_draft_is_held_against_what_was_judged_before(visit, admin, trader):
+    trader.cycle("buy", "5")
+    trader.cycle("buy", "3", symbol="ETH-USDC")
+    trader.cycle("buy", "1", symbol="BTC-USDC", confidence="0.55")
+    page = review(visit, admin, max_order_notional="400", min_confidence="0.5", fee_bps="11")
+
+    assert (
+        "Of the 3 orders judged in the last 24 hours, 1 more would have been blocked (1 by max order notional) "
+        "and 1 that were blocked would have passed (1 by min confidence)."
+    ) in page.text
+    assert "Fee: how it would have changed the past is not told" in page.text
+
+
+def test_difference_is_shown_while_one_types(visit, admin, session):
+    form = visit("/risk/policy", client=admin).fill("risk-policy", max_drawdown="900")
+    drawn = admin.post("/risk/policy/preview", data=form, headers={"HX-Request": "true"})
+    wrong = admin.post("/risk/policy/preview", data=form | {"fee_bps": "x"}, headers={"HX-Request": "true"})
+
+    assert "900" in drawn.text
+    assert "<html" not in drawn.text
+    assert "Not valid yet: Fee must be a decimal number" in wrong.text
+    assert policy.current(session).version == 1
+
+
+def test_version_that_came_between_is_not_undone_by_saving(visit, admin, session):
+    """Fields one did not touch take the other's value; only what both changed is kept as typed, and told."""
+    form = visit("/risk/policy", client=admin).fill("risk-policy", max_drawdown="800", max_trades_per_day="900")
+    theirs = {"max_drawdown": "700", "cooldown_seconds": 45}
+    policy.change(session, Policy.default().to_document() | theirs, by="user:ada", reason="calm")
     page = visit("/risk/policy", client=admin, post=form, status=409)
 
-    assert "user:ada put version 2 in force meanwhile" in page.text
-    assert page.dom.one("input", name="max_drawdown")["value"] == "800"
-    assert page.dom.one("input", name="version")["value"] == "2"
+    assert "user:ada put version 2 in force meanwhile (“calm”)" in page.text
+    assert "Drawdown went from 1000 to 700; you typed 800, which is kept and would undo that." in page.text
+    assert "Cooldown went from 60 to 45." in page.text
+    fields = page.fill("risk-policy")
+    assert [fields[name] for name in ("max_drawdown", "cooldown_seconds", "max_trades_per_day", "version")] == [
+        "800",
+        "45",
+        "900",
+        "2",
+    ]
     assert str(policy.current(session).policy.max_drawdown) == "700"
+
+    admin.post("/risk/policy", data=fields)
+    now = policy.current(session).policy
+    assert (str(now.max_drawdown), now.cooldown_seconds, now.max_trades_per_day) == ("800", 45, 900)
+
+
+@pytest.mark.parametrize("version", ["99", "-1", "x" * 40, "٣", "12345678901234567890"])
+def test_version_nobody_knows_is_a_conflict_and_loses_nothing(visit, admin, version):
+    form = visit("/risk/policy", client=admin).fill("risk-policy", max_drawdown="800") | {"version": version}
+    page = visit("/risk/policy", client=admin, post=form, status=409)
+
+    assert page.dom.one("input", name="max_drawdown")["value"] == "800"
 
 
 @pytest.mark.parametrize("role", ["viewer", "operator"])

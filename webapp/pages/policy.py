@@ -1,4 +1,4 @@
-"""The limits in force, the form that edits them, and every version there was."""
+"""The limits in force, the form that edits them with a look at the change before it counts, and every version."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -6,50 +6,65 @@ from typing import Any, Final
 from flask import Blueprint, Response, flash, request
 
 from webapp.domain.errors import BadInput, InvalidPolicy
-from webapp.domain.policy import FIELDS
+from webapp.domain.policy import FIELDS, Policy
+from webapp.domain.policy_sense import cautions
+from webapp.domain.risk.hindsight import LIMIT_OF, look_back
 from webapp.extensions import db
+from webapp.pages import policy_form
 from webapp.pages.lists import ListPage, context_of, install_twins
+from webapp.pages.policy_form import GROUPS
+from webapp.queries import decisions, surroundings
 from webapp.services import policy
+from webapp.services.policy import PolicyRecord
 from webapp.web.auth import current_actor, has_role, role
 from webapp.web.htmx import answer, see_other
 
 bp = Blueprint("policy", __name__)
-HOME = "/risk/policy"
-GROUPS: Final = (
-    ("Size", ("max_order_notional", "max_position_notional", "max_gross_exposure", "max_open_positions",
-              "allow_short")),
-    ("Loss", ("max_loss_per_trade", "max_daily_loss", "max_drawdown")),
-    ("Pace and quality", ("cooldown_seconds", "max_trades_per_hour", "max_trades_per_day", "min_confidence",
-                          "min_price_move_5m_pct", "price_collar_pct")),
-    ("Quotes and halts", ("stale_after_seconds", "auto_halt_stale_seconds", "anomaly_window_seconds",
-                          "anomaly_warn_pct", "anomaly_halt_pct")),
-    ("Costs and fills", ("starting_cash", "slippage_bps", "fee_bps", "max_fill_notional", "order_ttl_seconds")),
-)  # fmt: skip
-PAGE = ListPage("policies", "/risk/policy", "policy", home=HOME)
+HOME: Final = "/risk/policy"
+PAGE: Final = ListPage("policies", "/risk/policy", "policy", home=HOME)
+REVIEW: Final = ("policy/review.html", "policy/review.html")
+PREVIEW: Final = ("policy/_preview.html", "policy/_preview.html")
+JUDGED: Final = frozenset({"allow_short", *(name for name, _ in LIMIT_OF.values())})
+"""Fields whose change can be held against what was judged before; costs change what is measured instead."""
 install_twins(bp, PAGE)
+bp.add_app_template_filter(policy_form.described, "described")
 
 
 @bp.get(HOME)
 def index() -> Response:
     """The policy as it stands."""
-    return _page({}, {})
+    current = policy.current(db.session())
+    return _form(current, policy_form.texts(current.policy))
 
 
 @bp.post(HOME)
 @role("admin")
 def update() -> Any:
-    """Put a new version in force. What was typed is kept when it is refused."""
+    """Put a new version in force; `step=review` only shows what it would change, `step=edit` leads back to the form.
+
+    What was typed is kept when it is refused, and what somebody else changed meanwhile is not undone.
+    """
     current = policy.current(db.session())
-    if request.form.get("version", str(current.version)) != str(current.version):
-        return _page({"version": _overtaken(current)}, request.form, 409)
-    document = current.policy.to_document()
-    document.update({name: _typed(name) for name in FIELDS if name in request.form})
+    typed = policy_form.typed(request.form)
+    if overtaken(current):
+        return _overtaken(current, typed)
+    texts = policy_form.texts(current.policy) | typed
+    step = request.form.get("step", "")
+    if step == "edit":
+        return _form(current, texts)
     try:
-        changed = policy.change(db.session(), document, by=current_actor(), reason=request.form.get("reason"))
+        if step == "review":
+            return _review(current, Policy.from_document(policy_form.document(typed, current.policy)), texts)
+        changed = policy.change(
+            db.session(),
+            policy_form.document(typed, current.policy),
+            by=current_actor(),
+            reason=request.form.get("reason"),
+        )
     except InvalidPolicy as error:
-        return _page(error.problems, request.form, 422)
+        return _form(current, texts, error.problems, 422)
     except BadInput as error:
-        return _page({error.field: error.reason}, request.form, 422)
+        return _form(current, texts, {error.field: error.reason}, 422)
     if changed.version == current.version:
         flash("Nothing was different, so the policy stays as it is.", "warn")
     else:
@@ -57,22 +72,62 @@ def update() -> Any:
     return see_other(HOME)
 
 
-def _typed(name: str) -> Any:
-    """One field of the form as the policy's document has it; a checkbox is sent after its hidden `no`."""
-    text = request.form.getlist(name)[-1].strip()
-    if FIELDS[name].kind == "flag":
-        return text == "yes"
-    return None if text == "" and FIELDS[name].nullable else text
-
-
-def _overtaken(current: Any) -> str:
-    news = f"{current.actor} put version {current.version} in force meanwhile."
-    return f"{news} Your entries are kept below; look again, then save."
-
-
-def _page(problems: Mapping[str, str], typed: Mapping[str, str], status: int = 200) -> Response:
+@bp.post(f"{HOME}/preview")
+@role("admin")
+def preview() -> Response:
+    """The difference while one types; stores nothing."""
     current = policy.current(db.session())
-    shown = {name: _shown(value) for name, value in current.policy.to_document().items()}
+    problems: Mapping[str, str] = {}
+    wanted = current.policy
+    try:
+        wanted = Policy.from_document(policy_form.document(policy_form.typed(request.form), current.policy))
+    except InvalidPolicy as error:
+        problems = error.problems
+    return answer(*PREVIEW, problems=problems, fields=FIELDS, **_difference(current.policy, wanted))
+
+
+def overtaken(current: PolicyRecord) -> bool:
+    """Whether the form was filled on another version than the one in force; a program need not say which."""
+    return request.form.get("version", str(current.version)) != str(current.version)
+
+
+def _difference(before: Policy, after: Policy) -> dict[str, Any]:
+    """What a draft means: its changes, what is odd about them, and what it would have made of the last day."""
+    changed = policy_form.changes(before, after)
+    names = {change.name for change in changed}
+    seen = look_back(decisions.recent(db.session()), after) if names & JUDGED else None
+    return {
+        "changes": changed,
+        "cautions": {name: text for name, text in cautions(after).items() if name in names},
+        "hindsight": policy_form.hindsight_words(seen) if seen else "",
+        "costs": sorted(names - JUDGED),
+    }
+
+
+def _review(current: PolicyRecord, wanted: Policy, texts: Mapping[str, str]) -> Any:
+    difference = _difference(current.policy, wanted)
+    if not difference["changes"]:
+        flash("Nothing is different, so there is nothing to put in force.", "warn")
+        return see_other(HOME)
+    reason = request.form.get("reason", "")
+    return answer(*REVIEW, current=current, texts=texts, typed_reason=reason, fields=FIELDS, **difference)
+
+
+def _overtaken(current: PolicyRecord, typed: Mapping[str, str]) -> Response:
+    """Somebody else's version came between: the form on theirs, with one's own changes kept."""
+    version = request.form.get("version", "")
+    base = surroundings.policy_of(db.session(), int(version)) if version.isdecimal() and len(version) < 10 else None
+    merged, meanwhile = policy_form.merge(typed, base or current.policy, current.policy)
+    return _form(current, merged, {}, 409, meanwhile=meanwhile)
+
+
+def _form(
+    current: PolicyRecord,
+    texts: Mapping[str, str],
+    problems: Mapping[str, str] | None = None,
+    status: int = 200,
+    meanwhile: Any = None,
+) -> Response:
     return answer(
         "policy/index.html",
         "policy/_table.html",
@@ -80,16 +135,12 @@ def _page(problems: Mapping[str, str], typed: Mapping[str, str], status: int = 2
         current=current,
         groups=GROUPS,
         fields=FIELDS,
-        in_force=shown,
-        values={**shown, **{name: typed[name] for name in FIELDS if name in typed}},
-        typed_reason=typed.get("reason", ""),
-        problems=problems,
+        in_force=policy_form.texts(current.policy),
+        values=texts,
+        typed_reason=request.form.get("reason", ""),
+        problems=problems or {},
+        cautions=cautions(current.policy),
+        meanwhile=meanwhile,
         may_edit=has_role("admin"),
         **context_of(PAGE),
     )
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return "" if value is None else str(value)

@@ -30,6 +30,7 @@ _POLICIES: Final = text("""
     SELECT version, limits FROM policies
     WHERE version = :version OR version = (SELECT max(version) FROM policies) ORDER BY version DESC
 """)
+_POLICY: Final = text("SELECT limits FROM policies WHERE version = :version")
 _SWITCH: Final = text("""
     SELECT event_id, enabled, reason, actor, created_at FROM kill_switch_events
     WHERE created_at <= :at ORDER BY created_at DESC, event_id DESC LIMIT 1
@@ -79,6 +80,12 @@ def rulebook(session: Session, cycle: RowMapping | None) -> Rulebook:
     found = {row.version: Policy.from_document(row.limits) for row in session.execute(_POLICIES, {"version": version})}
     in_force = found[max(found)] if found else Policy.default()
     return Rulebook(version, found.get(version), in_force)
+
+
+def policy_of(session: Session, version: int) -> Policy | None:
+    """The policy of one version; None when there was none."""
+    limits = session.execute(_POLICY, {"version": version}).scalar_one_or_none()
+    return None if limits is None else Policy.from_document(limits)
 
 
 def halt_at(session: Session, at: datetime) -> RowMapping | None:
