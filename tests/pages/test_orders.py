@@ -174,7 +174,7 @@ def test_way_of_an_order_says_how_far_it_came(visit, trader):
 
     assert stages(done) == {
         "Quote": ("good", "100.0000"),
-        "Signal": ("good", "buy, sure 0.9"),
+        "Signal": ("good", "buy"),
         "Gate": ("good", "all 17 pass"),
         "Order": ("good", "executed"),
         "Fills": ("good", "2 at 100.0300"),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from webapp.domain.moments import ceiling, floor
 from webapp.extensions import db
 from webapp.queries import candles
 from webapp.queries.candles import Candle, Gap
@@ -35,7 +36,8 @@ def around(story: OrderStory, now: datetime) -> CandleChart | None:
     order = story.order
     life = story.ended_at - order["created_at"]
     start = order["created_at"] - max(BEFORE, life / 2)
-    end = min(story.ended_at + max(AFTER, life / 2), max(now, story.ended_at + timedelta(minutes=1)))
+    # A sign at the very edge would be cut.
+    end = min(story.ended_at + max(AFTER, life / 2), max(now, story.ended_at + (story.ended_at - start) / 20))
     limit = order["limit_price"]
     level = None if limit is None else Level(limit, f"limit {price(limit)}")
     return draw(order["symbol"], start, end, notes(story), flags(story), level)
@@ -62,7 +64,7 @@ def draw(
     width = candles.width_for(end - start)
     bars = candles.between(db.session(), symbol, start, end, width)
     bands = [("gap", gap.since, gap.until, f"No quote for {filters.duration(gap.lasted)}") for gap in silences]
-    span = (start, end) if whole else None
+    span = (floor(start, width), ceiling(end, width)) if whole else None
     figure = candle_figure(bars, width, noted, flagged, level, bands, span)
     if figure is None:
         return None

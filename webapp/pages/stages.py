@@ -61,14 +61,15 @@ def quote(tick: Any, decided_at: Any) -> Stage:
 def said(signal: Any, cycle: Any) -> Stage:
     """What was proposed, and by whom."""
     by = "" if cycle is None else cycle["strategy"] or cycle["actor"]
-    return Stage("Signal", "good", f"{signal['side']}, sure {qty(signal['confidence'])}", by)
+    sure = f"confidence {qty(signal['confidence'])}"
+    return Stage("Signal", "good", signal["side"], f"{sure}, {by}" if by else sure)
 
 
 def gate(story: OrderStory, found: Sequence[Ruling]) -> Stage:
     """How many rules let it pass, and which came nearest."""
     blocked = [ruling for ruling in found if not ruling.ok]
     if story.order["status"] == "rejected":
-        count = f"{len(blocked)} of {len(found)} block" if found else "blocked"
+        count = f"{len(blocked)} of {len(found)} block{'s' if len(blocked) == 1 else ''}" if found else "blocked"
         return Stage("Gate", "bad", count, words(story.order["risk_reason"] or "").lower())
     if not found:
         return Stage("Gate", "none", "not recorded")
