@@ -24,7 +24,7 @@ async function go(url) {
 function show(page) {
   shown = location.pathname + location.search;
   const content = document.getElementById("content");
-  Idiomorph.morph(content, page.getElementById("content"), { morphStyle: "innerHTML" });
+  Idiomorph.morph(content, page.getElementById("content"), { morphStyle: "outerHTML" });
   htmx.process(content);
   content.dispatchEvent(new CustomEvent("htmx:afterSettle", { bubbles: true, detail: { elt: content } }));
 }

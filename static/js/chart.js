@@ -15,20 +15,29 @@ class Reader {
     this.box.addEventListener("focus", () => this.step(0));
     this.box.addEventListener("blur", () => this.leave());
     this.box.addEventListener("keydown", (event) => this.key(event));
+    this.readout = frame.closest("figure")?.querySelector("[data-plot-readout]");
+    this.hint = [...(this.readout?.childNodes ?? [])];
     this.renew();
   }
 
-  /* The server has drawn anew: other points, and what was laid over the picture is gone. */
+  /* The page was morphed: other points perhaps, and what was laid over the picture is gone. */
   renew() {
-    const { start, end } = this.frame.dataset;
-    [this.start, this.end] = [Date.parse(start) / 1000, Date.parse(end) / 1000];
-    this.readout = this.frame.closest("figure")?.querySelector("[data-plot-readout]");
-    this.hint = [...(this.readout?.childNodes ?? [])];
-    if (this.readout) this.readout.hidden = false;
-    this.box.hidden = false;
-    this.data = null;
+    const drawn = this.signature();
+    if (drawn !== this.drawn) {
+      this.drawn = drawn;
+      this.data = null;
+      this.index = -1;
+      [this.start, this.end] = [this.frame.dataset.start, this.frame.dataset.end].map((text) => Date.parse(text) / 1000);
+    }
+    if (this.layers.every((layer) => layer.isConnected)) return;
     this.layers = [];
-    if (document.activeElement === this.box) this.step(0);
+    this.step(0);
+  }
+
+  /* Equal as long as the server has drawn the same. */
+  signature() {
+    const { start, end, points } = this.frame.dataset;
+    return [start, end, points, ...[...this.frame.querySelectorAll("path[d]")].map((path) => path.getAttribute("d"))].join();
   }
 
   /* Asked for when somebody first wants to read: most visits never do. The browser keeps it by its tag. */
@@ -154,7 +163,7 @@ function nearest(points, seconds) {
 function setUp() {
   for (const frame of document.querySelectorAll("[data-plot][data-points]")) {
     if (frame.reader) {
-      if (frame.querySelector("[data-plot-reader]").hidden) frame.reader.renew();
+      frame.reader.renew();
     } else {
       frame.reader = new Reader(frame);
       frame.dispatchEvent(new CustomEvent("plot:ready", { bubbles: true }));
@@ -162,5 +171,7 @@ function setUp() {
   }
 }
 
+/* Only with this file is there anything to point at: the style waits for it. */
+document.documentElement.dataset.plots = "";
 for (const name of ["htmx:afterSettle", "htmx:historyRestore"]) document.addEventListener(name, setUp);
 document.addEventListener("DOMContentLoaded", setUp);

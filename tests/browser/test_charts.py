@@ -1,4 +1,4 @@
-"""Charts in a real browser: drawn, read, recoloured, kept up to date; and what stands there without a script."""
+"""Charts in a real browser: read by mouse and keys, zoomed, kept up to date; and what stands there without a script."""
 
 from __future__ import annotations
 
@@ -8,32 +8,13 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Locator, Page, expect
 from sqlalchemy.orm import Session
 
 from tests import builders
 from webapp.config import Config
 
-PIXEL = """(canvas) => {
-  // How many pixels of the picture are not transparent.
-  const data = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
-  let drawn = 0;
-  for (let i = 3; i < data.length; i += 4) if (data[i]) drawn += 1;
-  return drawn;
-}"""
-COLOURS = """(figure) => {
-  // The colours that occur in the chart, most frequent first.
-  const seen = {};
-  for (const canvas of figure.querySelectorAll('canvas')) {
-    const data = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
-    for (let i = 0; i < data.length; i += 4) {
-      if (data[i + 3] < 250) continue;
-      const key = [data[i], data[i + 1], data[i + 2]].join(',');
-      seen[key] = (seen[key] || 0) + 1;
-    }
-  }
-  return Object.entries(seen).sort((a, b) => b[1] - a[1]).slice(0, 12).map(([key]) => key);
-}"""
+STROKE = "(path) => getComputedStyle(path).stroke"
 
 
 @pytest.fixture
@@ -59,94 +40,136 @@ def plain(new_context: Callable[..., BrowserContext], live_server: str) -> Page:
     return new_context(base_url=live_server, java_script_enabled=False).new_page()
 
 
-def drawn(page: Page) -> int:
-    """Pixels on all canvases of the chart."""
-    return sum(canvas.evaluate(PIXEL) for canvas in page.locator("[data-chart-canvas] canvas").element_handles())
+def reader(page: Page) -> Locator:
+    return page.locator("[data-plot-reader]")
 
 
-def test_nav_chart_takes_the_place_of_the_still_picture(page: Page, history: list[tuple]) -> None:
+def said(page: Page) -> Locator:
+    return page.locator("[data-plot-readout]")
+
+
+def test_pointing_at_the_chart_reads_the_nearest_point_out(page: Page, history: list[tuple]) -> None:
     page.goto("/portfolio/?range=1d")
-    figure = page.locator("figure[data-chart=nav]")
-    expect(figure.locator("canvas").first).to_be_visible()
-    expect(figure.locator("[data-chart-still]")).to_be_hidden()
-    assert drawn(page) > 3_000
-    expect(figure.get_by_role("link", name="www.tradingview.com")).to_be_visible()
+    expect(said(page)).to_contain_text("Point at the chart")
+    reader(page).hover(position={"x": 1, "y": 60})
+    at, nav = history[0]
+    expect(said(page)).to_contain_text(f"{at:%d %b %Y %H:%M:%S} UTC")
+    expect(said(page)).to_contain_text(f"NAV {nav:,}.00")
+    expect(said(page)).to_contain_text(re.compile(r"drawdown [−\d.]+.%"))
+    expect(page.locator(".plot-hair")).to_be_visible()
+    page.mouse.move(0, 0)
+    expect(said(page)).to_contain_text("Point at the chart")
+    expect(page.locator(".plot-hair")).to_have_count(0)
 
 
-def test_candles_are_drawn_for_the_chosen_symbol(page: Page, history: list[tuple]) -> None:
-    page.goto("/market/?symbol=SOL-USDC&interval=1m")
-    expect(page.locator("figure[data-chart=candles] canvas").first).to_be_visible()
-    assert drawn(page) > 1_000
-    page.get_by_role("link", name="15m").click()
-    expect(page).to_have_url(re.compile("interval=15m"))
-    expect(page.locator("figure[data-chart=candles] canvas").first).to_be_visible()
-
-
-def test_pointing_at_the_chart_reads_it_out(page: Page, history: list[tuple]) -> None:
+def test_keys_read_the_chart_and_say_it_to_a_screen_reader(page: Page, history: list[tuple]) -> None:
     page.goto("/portfolio/?range=1d")
-    canvas = page.locator("[data-chart-canvas]")
-    expect(canvas).to_be_visible()
-    readout = page.locator("[data-chart-readout]")
-    canvas.hover(position={"x": 30, "y": 60})
-    expect(readout).to_have_text(re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC: NAV [\d,.]+ USDC.*; drawdown "))
-    box = canvas.bounding_box()
+    slider = page.get_by_role("slider", name=re.compile("Read the chart: NAV"))
+    slider.focus()
+    at, nav = history[-1]
+    expect(slider).to_have_attribute(
+        "aria-valuetext", re.compile(rf"^{at:%d %b %Y %H:%M:%S} UTC: NAV {nav:,}\.00, from ")
+    )
+    page.keyboard.press("ArrowLeft")
+    at, nav = history[-2]
+    expect(slider).to_have_attribute(
+        "aria-valuetext", re.compile(rf"^{at:%d %b %Y %H:%M:%S} UTC: NAV {nav:,}\.00, from ")
+    )
+    page.keyboard.press("Home")
+    expect(slider).to_have_attribute("aria-valuenow", "0")
+    expect(said(page)).to_contain_text(f"{history[0][0]:%d %b %Y %H:%M:%S}")
+
+
+def test_dragging_zooms_into_an_address_and_back_leads_back(page: Page, history: list[tuple]) -> None:
+    page.goto("/portfolio/?range=1d")
+    expect(reader(page)).to_be_visible()
+    box = reader(page).bounding_box()
     assert box is not None
-    canvas.hover(position={"x": (box["width"] - 70) * 0.62, "y": 60})
-    expect(readout).to_have_text(re.compile("nothing was recorded"))
+    page.mouse.move(box["x"] + box["width"] * 0.25, box["y"] + 50)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + 60, steps=4)
+    expect(page.locator(".plot-chosen")).to_be_visible()
+    page.mouse.up()
+    expect(page).to_have_url(re.compile(r"/portfolio/\?from=\d{4}-.*Z&to=\d{4}-.*Z$"))
+    expect(page.locator("[name=from]")).to_have_value(re.compile(r"^\d{4}-\d\d-\d\dT.*Z$"))
+    newest = page.locator("table[data-table=snapshots] tbody tr [data-col=captured_at]").first
+    assert str(newest.get_attribute("data-value")) < page.locator("[name=to]").input_value()
+    page.go_back()
+    expect(page).to_have_url(re.compile(r"range=1d$"))
+    expect(page.get_by_role("link", name="1d", exact=True)).to_have_attribute("aria-current", "true")
+    reader(page).hover(position={"x": 1, "y": 60})
+    expect(said(page)).to_contain_text(f"{history[0][0]:%d %b %Y %H:%M:%S}")
 
 
-def test_chart_follows_the_theme_without_being_loaded_anew(page: Page, history: list[tuple]) -> None:
+def test_enter_twice_zooms_to_what_lies_between_and_minus_zooms_out(page: Page, history: list[tuple]) -> None:
+    page.goto("/portfolio/?range=1d")
+    reader(page).focus()
+    expect(said(page)).to_contain_text("NAV")
+    page.keyboard.press("Enter")
+    for _ in range(3):
+        page.keyboard.press("PageDown")
+    expect(reader(page)).to_have_attribute("aria-valuetext", re.compile(f"^{history[-31][0]:%d %b %Y %H:%M:%S}"))
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile(f"from={history[-31][0]:%Y-%m-%dT%H%%3A%M%%3A%S}Z"))
+    expect(page.locator("[data-plot]")).not_to_have_attribute("aria-busy", "true")
+    expect(reader(page)).to_be_focused()
+    zoomed = page.url
+    page.keyboard.press("-")
+    page.wait_for_url(lambda url: url != zoomed)
+    expect(reader(page)).to_be_focused()
+
+
+def test_picture_follows_the_theme_without_being_loaded_anew(page: Page, history: list[tuple]) -> None:
     page.emulate_media(color_scheme="light")
     page.goto("/portfolio/?range=1d")
-    figure = page.locator("figure[data-chart=nav]")
-    expect(figure.locator("canvas").first).to_be_visible()
-    page.wait_for_timeout(300)
-    light = figure.evaluate(COLOURS)
-    page.get_by_role("button", name="Dark or light").click()
-    page.wait_for_timeout(300)
-    dark = figure.evaluate(COLOURS)
-    # --accent of tokens.css in its two themes: the line is drawn in it.
-    assert "10,85,102" in light
-    assert "116,203,217" in dark
-    assert "10,85,102" not in dark
+    line = page.locator("path.plot-line")
+    light = line.evaluate(STROKE)
+    page.emulate_media(color_scheme="dark")
+    assert line.evaluate(STROKE) != light
 
 
 def test_new_snapshot_reaches_an_open_chart_by_itself(page: Page, session: Session, history: list[tuple]) -> None:
     page.clock.install()
     page.goto("/portfolio/?range=1d")
     headline = page.locator("[data-chart-nav]")
-    expect(page.locator("[data-chart-canvas] canvas").first).to_be_visible()
+    reader(page).focus()
+    expect(said(page)).to_contain_text("NAV")
     builders.snapshot(session, Decimal("12345.67"))
-    page.clock.run_for(11_000)
+    page.clock.run_for(16_000)
     expect(headline).to_have_text("12,345.67")
     expect(page.locator("[data-chart-change]")).to_contain_text("+")
+    page.keyboard.press("End")
+    expect(said(page)).to_contain_text("NAV 12,345.67")
 
 
-def test_ranges_are_links_that_choose(page: Page, history: list[tuple]) -> None:
-    page.goto("/portfolio/")
-    page.get_by_role("navigation", name="Range of the chart").get_by_role("link", name="1h").click()
-    expect(page).to_have_url(re.compile(r"range=1h$"))
-    chosen = page.get_by_role("navigation", name="Range of the chart").locator("[aria-current=true]")
-    expect(chosen).to_have_text("1h")
+def test_candles_are_read_by_keys(page: Page, history: list[tuple]) -> None:
+    page.goto("/market/SOL-USDC")
+    expect(page.locator("path.plot-wick")).to_be_visible()
+    reader(page).focus()
+    expect(reader(page)).to_have_attribute("aria-valuetext", re.compile(r"UTC: close 1\d\d\.\d+, open 1"))
 
 
-def test_without_a_script_the_still_picture_and_the_table_say_the_same(plain: Page, history: list[tuple]) -> None:
+def test_without_a_script_the_chart_is_whole_and_zoomed_by_links(plain: Page, history: list[tuple]) -> None:
     plain.goto("/portfolio/?range=1d")
-    still = plain.locator("[data-chart-still]")
-    expect(still.get_by_role("img", name=re.compile("^NAV from "))).to_be_visible()
-    expect(still.locator("path.chart-bridge")).to_have_count(1)
-    expect(plain.locator("[data-chart-canvas]")).to_be_hidden()
+    expect(plain.get_by_role("img", name=re.compile("^NAV from "))).to_be_visible()
+    expect(plain.locator("rect.plot-band-gap")).to_have_count(2)
+    expect(reader(plain)).to_be_hidden()
+    plain.get_by_text("The chart as a table").click()
+    expect(plain.locator("table[data-table=nav_columns] tbody tr").first).to_be_visible()
+    plain.get_by_role("link", name="Zoom in").click()
+    expect(plain).to_have_url(re.compile(r"\?from=.*&to="))
+    plain.get_by_role("link", name="Earlier").click()
+    expect(plain.get_by_role("img", name=re.compile("^NAV from "))).to_be_visible()
     expect(plain.locator("table[data-table=snapshots] tbody tr").first).to_be_visible()
-    plain.goto("/market/?symbol=SOL-USDC")
-    expect(plain.get_by_role("img", name=re.compile("^SOL-USDC in "))).to_be_visible()
 
 
-@pytest.mark.parametrize("path", ["/portfolio/?range=1d", "/market/", "/market/?symbol=SOL-USDC"])
+@pytest.mark.parametrize("path", ["/portfolio/?range=1d", "/market/", "/market/SOL-USDC"])
 def test_page_fits_any_screen_and_is_accessible_in_both_themes(
     page: Page, session: Session, history: list[tuple], axe: Callable[[], list[str]], path: str
 ) -> None:
     builders.position(session)
-    builders.cycle(session)
+    order = builders.order(session)
+    builders.fill(session, order)
     for scheme, width in (("light", 320), ("dark", 320), ("light", 1280), ("dark", 1280)):
         page.emulate_media(color_scheme=scheme)
         page.set_viewport_size({"width": width, "height": 800})
