@@ -86,7 +86,7 @@ def test_every_pages_name_says_that_the_desk_is_halted(visit, engine, session):
 
 def test_banner_is_a_live_region_whose_ticking_age_is_not_read_out(visit, engine):
     stop(engine)
-    (region,) = [node for node in visit("/orders/").dom.all("div", aria_live="assertive")]
+    (region,) = visit("/orders/").dom.all("div", aria_live="assertive")
 
     assert region.one(id="halted-banner").one("span", aria_live="off").all("time", data_age=None)
 
