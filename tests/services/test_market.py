@@ -55,6 +55,7 @@ def test_quote_at_which_the_book_does_not_fit_halts_the_desk(session: Session) -
     (event,) = rows(session, "SELECT * FROM kill_switch_events")
     assert (event["enabled"], event["actor"]) == (True, "risk-engine")
     assert event["reason"].startswith("OUT_OF_RANGE")
+    assert f"{SOL} at a mid of" in event["reason"], "which quote it was"
 
 
 def test_many_quotes_at_once_are_the_same_rows_as_one_by_one(session: Session) -> None:

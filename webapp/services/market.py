@@ -9,7 +9,9 @@ from sqlalchemy.orm import Session
 from webapp.domain.desk import Desk
 from webapp.domain.errors import BadQuote, OutOfRange
 from webapp.domain.market import FUTURE_TOLERANCE, Tick
+from webapp.domain.money import short
 from webapp.domain.records import Breach, Changes
+from webapp.domain.wire import timestamp
 from webapp.services import desk_state, journal, monitors
 from webapp.services.transaction import enter_gate, transaction
 
@@ -60,4 +62,5 @@ def _take(desk: Desk, index: int, tick: Tick, now: datetime, changes: Changes) -
     try:
         desk.take_tick(tick, now, changes)
     except OutOfRange as error:
-        raise Unvaluable("out_of_range", error.message, index=index, field="bid_price") from error
+        quote = f"{tick.symbol} at a mid of {short(tick.mid_price, 8)}, {timestamp(tick.event_at)}"
+        raise Unvaluable("out_of_range", f"{quote}: {error.message}", index=index, field="bid_price") from error
