@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / "static/vendor/vendor.lock.json"
 SERVED, TESTS = Path("static/vendor"), Path("tests/vendor")
 FILES = {
+    "@fontsource-variable/figtree": (SERVED, "files/figtree-latin-wght-normal.woff2"),
     "htmx.org": (SERVED, "dist/htmx.min.js"),
     "idiomorph": (SERVED, "dist/idiomorph-ext.min.js"),
     "lightweight-charts": (SERVED, "dist/lightweight-charts.standalone.production.js"),
@@ -31,7 +32,8 @@ def copy(package: str) -> dict[str, object]:
     folder, name = FILES[package]
     source = ROOT / "node_modules" / package
     about = json.loads((source / "package.json").read_text())
-    copies = {folder / Path(name).name: source / name, folder / f"{package}.LICENSE": source / "LICENSE"}
+    licence = f"{package.rpartition('/')[2]}.LICENSE"
+    copies = {folder / Path(name).name: source / name, folder / licence: source / "LICENSE"}
     for target, origin in copies.items():
         (ROOT / target).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(origin, ROOT / target)

@@ -160,7 +160,7 @@ class TestClosedDesk:
                 with client.get(address) as answer:
                     if answer.status_code != 303:
                         open_to_all.add(address)
-        assert open_to_all == {"/healthz", "/readyz", "/metrics", "/login", "/logout"}
+        assert open_to_all == {"/healthz", "/readyz", "/metrics", "/login", "/logout", "/offline", "/v1"}
 
     def test_viewer_reads_everything(self, logged_in):
         client = logged_in("viewer")

@@ -20,14 +20,18 @@ NOUNS: Final = (
     "kill_switch",
     "smoke_runs",
     "system",
+    "find",
+    "choices",
+    "offline",
 )
 """Each is a module of this package with a blueprint `bp`."""
 
 
 def install(app: Flask) -> None:
     """Register every noun's blueprint, and what all pages know: who is there and whether trading is on."""
-    from webapp.pages import desk
+    from webapp.pages import desk, filtering
 
     for noun in NOUNS:
         app.register_blueprint(import_module(f"webapp.pages.{noun}").bp)
     desk.install(app)
+    app.jinja_env.globals["form_here"] = filtering.form_here

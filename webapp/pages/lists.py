@@ -8,30 +8,19 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Final
-from urllib.parse import urlencode
 
 from flask import Blueprint, Response, jsonify, request, stream_with_context
-from werkzeug.datastructures import MultiDict
 
 from webapp.extensions import db
+from webapp.pages.filtering import address, curl_of, form_of, remember
 from webapp.pages.looks import LOOKS, Look
 from webapp.queries import timeline
 from webapp.queries.timeline import LISTINGS, Listing
-from webapp.web.columns import column
-from webapp.web.filters import words
 from webapp.web.htmx import answer, version_of
 from webapp.web.params import ListParams, cursor_text, list_params
 from webapp.web.wire import csv_lines, item
 
 POLL_SECONDS: Final = 4
-PLACEHOLDERS: Final = {
-    "symbol": "SOL-USDC",
-    "cycle_id": "whole id",
-    "from": "2026-01-31T09:30Z",
-    "to": "2026-02-01",
-}
-LABELS: Final = {"from": "From (UTC)", "to": "Before (UTC)", "status": "Status", "rule": "Rule", "action": "Action"}
-FIELD_ORDER: Final = ("symbol", "side", "status", "action", "rule", "cycle_id", "from", "to")
 Around = Callable[[list[Any]], Mapping[str, Any]]
 
 
@@ -83,6 +72,7 @@ def install(bp: Blueprint, page: ListPage) -> None:
 
 def install_twins(bp: Blueprint, page: ListPage) -> None:
     """Only `.csv` and `.json`, for a page that draws itself."""
+    remember(page.url, page.name)
     bp.add_url_rule(f"{page.path}.csv", f"{page.name}_csv", lambda: as_csv(page))
     bp.add_url_rule(f"{page.path}.json", f"{page.name}_json", lambda: as_json(page))
 
@@ -102,10 +92,8 @@ def context_of(page: ListPage) -> dict[str, Any]:
         "newest_url": None if first else address(page.url, request.args),
         "older_url": _older(page, found.next_key),
         "twins": [(kind.upper(), address(f"{page.path}.{kind}", request.args)) for kind in ("csv", "json")],
-        "filter_action": page.url,
-        "filter_fields": _fields(page.listing),
-        "filter_values": {name: request.args.get(name, "") for name in (*page.listing.filters, "limit")},
-        "filter_choices": _choices(page.listing),
+        "curl": curl_of(page.listing),
+        **form_of(page.listing, page.url),
         "filtered": bool(params.filters),
         "version": version_of(found.rows, found.next_key, *around.values()),
         **around,
@@ -130,14 +118,6 @@ def as_json(page: ListPage) -> Response:
     return jsonify(items=[item(row) for row in found.rows], next_cursor=cursor_text(page.listing, found.next_key))
 
 
-def address(path: str, args: MultiDict[str, str], cursor: str | None = None) -> str:
-    """`path` with the filters in force; empty fields and the old cursor are left out."""
-    pairs = [(name, value) for name, value in args.items() if value and name != "cursor"]
-    if cursor:
-        pairs.append(("cursor", cursor))
-    return f"{path}?{urlencode(pairs)}" if pairs else path
-
-
 def _rows(page: ListPage, params: ListParams) -> Iterator[Any]:
     session = db.session()
     if "limit" in request.args or "cursor" in request.args:
@@ -152,16 +132,3 @@ def _rows(page: ListPage, params: ListParams) -> Iterator[Any]:
 
 def _older(page: ListPage, key: tuple[Any, ...] | None) -> str | None:
     return None if key is None else address(page.url, request.args, cursor_text(page.listing, key))
-
-
-def _fields(listing: Listing) -> list[tuple[str, str, str]]:
-    names = sorted(listing.filters, key=FIELD_ORDER.index)
-    return [(name, LABELS.get(name) or column(name).label, PLACEHOLDERS.get(name, "")) for name in names]
-
-
-def _choices(listing: Listing) -> dict[str, list[tuple[str, str]]]:
-    return {
-        name: [("", "Any"), *((value, words(value)) for value in allowed)]
-        for name, allowed in listing.filters.items()
-        if allowed
-    }

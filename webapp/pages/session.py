@@ -18,7 +18,7 @@ from webapp.web.throttle import Throttle
 bp = Blueprint("session", __name__)
 attempts = Throttle(tries=5, seconds=60.0)
 WRONG = "That name and password do not belong together."
-SLOW_DOWN = "Too many tries with this name from here. Wait a minute, then try again."
+SLOW_DOWN = "Too many tries with this name from here. Try again in {} s; others are not affected."
 HALTING = "kill_switch.halt"
 
 
@@ -79,8 +79,10 @@ def create() -> Any:
     password = request.form.get("password", "")
     target = own_path(request.form.get("next"))
     key = (name, request.remote_addr or "")
-    if not attempts.allowed(key):
-        return _form(target, name, SLOW_DOWN, 429)
+    if wait := attempts.wait(key):
+        response = _form(target, name, SLOW_DOWN.format(wait), 429)
+        response.headers["Retry-After"] = str(wait)
+        return response
     person = access.authenticate(db.session(), name, password)
     if person is None:
         attempts.count(key)

@@ -1,17 +1,53 @@
 """What pages and the API share at the edge: answers, headers, error pages, filters, parameters, who is asking."""
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from flask import Flask
 from jinja2 import StrictUndefined
 
 from webapp.web import assets, auth, cells, choices, compression, errors, filters, headers, rows
 
+
+class Link(NamedTuple):
+    """A page one can go to: `key` after `g` goes there, `icon` is one of static/img/icons.svg."""
+
+    href: str
+    text: str
+    icon: str
+    key: str
+
+
 SECTIONS: Final = (
-    ("Desk", (("/", "Overview"), ("/portfolio/", "Portfolio"), ("/positions/", "Positions"), ("/market/", "Market"))),
-    ("Trades", (("/orders/", "Orders"), ("/fills/", "Fills"), ("/signals/", "Signals"), ("/cycles/", "Cycles"))),
-    ("Safety", (("/risk/", "Risk audit"), ("/risk/policy", "Policy"), ("/kill-switch/", "Kill switch"))),
-    ("Operations", (("/smoke-runs/", "Smoke runs"), ("/system/", "System"))),
+    (
+        "Desk",
+        (
+            Link("/", "Overview", "overview", "h"),
+            Link("/portfolio/", "Portfolio", "portfolio", "p"),
+            Link("/positions/", "Positions", "positions", "n"),
+            Link("/market/", "Market", "market", "m"),
+        ),
+    ),
+    (
+        "Trades",
+        (
+            Link("/orders/", "Orders", "orders", "o"),
+            Link("/fills/", "Fills", "fills", "f"),
+            Link("/signals/", "Signals", "signals", "s"),
+            Link("/cycles/", "Cycles", "cycles", "c"),
+        ),
+    ),
+    (
+        "Safety",
+        (
+            Link("/risk/", "Risk audit", "risk", "r"),
+            Link("/risk/policy", "Policy", "policy", "l"),
+            Link("/kill-switch/", "Kill switch", "switch", "k"),
+        ),
+    ),
+    (
+        "Operations",
+        (Link("/smoke-runs/", "Smoke runs", "smoke", "d"), Link("/system/", "System", "system", "y")),
+    ),
 )
 
 

@@ -13,7 +13,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from webapp.domain.people import ROLES
 from webapp.web.htmx import wants_fragment
 
-PUBLIC_PATHS: Final = ("/login", "/logout", "/healthz", "/readyz", "/metrics")
+PUBLIC_PATHS: Final = ("/login", "/logout", "/choices", "/offline", "/healthz", "/readyz", "/metrics")
 PUBLIC_PREFIXES: Final = ("/static/",)
 
 
@@ -59,10 +59,14 @@ def own_path(target: str | None) -> str:
     return "/" if parts.scheme or parts.netloc else target
 
 
+def here() -> str:
+    """This page's address, to come back to; after a POST the front page, for one comes back to no act."""
+    return own_path(request.full_path.rstrip("?")) if request.method in ("GET", "HEAD") else "/"
+
+
 def login_address() -> str:
-    """Where to log in and come back from; after a refused POST one comes back to the page, not to the act."""
-    here = request.full_path.rstrip("?") if request.method in ("GET", "HEAD") else "/"
-    return f"/login?{urlencode({'next': own_path(here)})}"
+    """Where to log in and come back from."""
+    return f"/login?{urlencode({'next': here()})}"
 
 
 def ask_to_log_in() -> AnyResponse:
@@ -118,4 +122,4 @@ def install(app: Flask) -> None:
     app.session_interface = Sessions()
     # A form's token lasts as long as the session: a halt must not be refused because its page was open for an hour.
     app.config["WTF_CSRF_TIME_LIMIT"] = None
-    app.jinja_env.globals.update(has_role=has_role)
+    app.jinja_env.globals.update(has_role=has_role, here=here, login_address=login_address)

@@ -64,14 +64,14 @@ def _payload(document: Mapping[str, Any]) -> Markup:
 
 DRAW: Final[dict[str, Callable[[Any], object]]] = {
     "id": _id,
-    "symbol": lambda value: Markup('<span class="symbol">{}</span>').format(value),
+    "symbol": str,
     "side": badge,
     "status": badge,
     "action": badge,
     "outcome": badge,
     "rule": lambda value: Markup('<span class="rule" title="{}">{}</span>').format(value, filters.words(value)),
     "switch": _switch,
-    "time": filters.clock,
+    "time": filters.cell_time,
     "age": filters.age,
     "qty": filters.qty,
     "price": filters.price,

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from flask import Flask, Response, jsonify, make_response, render_template, request
+from flask import Flask, Response, g, jsonify, make_response, render_template, request
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import InterfaceError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -39,6 +39,11 @@ class Failure:
     field: str | None = None
     code: str = "BAD_REQUEST"
 
+    @property
+    def next(self) -> str:
+        """What whoever reads this may do about it, where the message does not say."""
+        return NEXT.get(self.status, "")
+
 
 TITLES: Final = {
     400: "That request could not be read",
@@ -51,6 +56,13 @@ TITLES: Final = {
     429: "Too many tries",
     500: "The desk made a mistake",
     503: "The desk cannot answer right now",
+}
+NEXT: Final = {
+    403: "Log in as somebody who may, or ask an admin of this desk for the role.",
+    405: "Go to the page this belongs to and use its form.",
+    409: "Load the page again and look at what is new before you go on.",
+    500: "Try again. If it stays like this, give whoever runs this desk the request's id below.",
+    503: "What stands above under “switch” is what is known of it now; unknown means: assume that trading is on.",
 }
 CODES: Final = {403: "FORBIDDEN", 404: "NOT_FOUND", 409: "CONFLICT", 429: "RATE_LIMITED", 503: "UNAVAILABLE"}
 DOMAIN_STATUS: Final[tuple[tuple[type[DomainError], int], ...]] = (
@@ -127,6 +139,7 @@ def install(app: Flask) -> None:
             return answer(error)
         return _handled(error)
 
+    app.jinja_env.globals["request_id"] = lambda: g.get("request_id", "unknown")
     for kind in (HTTPException, DomainError, ProgrammingError, *UNREACHABLE):
         app.register_error_handler(kind, handle)
 

@@ -103,8 +103,8 @@ def iso(value: datetime | None) -> str:
 
 
 def _full(value: datetime) -> str:
-    """The whole moment by UTC and, where the visitor's own clock reads differently, by that too."""
-    whole = utc(value).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3] + " UTC"
+    """The moment by UTC and, where the visitor's own clock reads differently, by that too."""
+    whole = f"{utc(value):%Y-%m-%d %H:%M:%S} UTC"
     own = visitor_zone()
     return whole if own is None else f"{whole} = {value.astimezone(own):%d %b %H:%M:%S} {zone_word(value, own)}"
 
@@ -113,6 +113,13 @@ def clock(value: datetime, style: str = TIME_STYLE) -> str:
     """A moment by the clock this visitor chose, without its zone: for columns whose heading names it."""
     return Markup('<time datetime="{}" title="{}">{}</time>').format(
         iso(value), _full(value), value.astimezone(shown_zone()).strftime(style)
+    )
+
+
+def cell_time(value: datetime) -> str:
+    """The same in a cell, which carries the exact moment itself."""
+    return Markup('<span title="{}">{}</span>').format(
+        _full(value), value.astimezone(shown_zone()).strftime(TIME_STYLE)
     )
 
 

@@ -1,5 +1,6 @@
 """A count of failures in memory: enough to make guessing slow, gone with the process."""
 
+import math
 import threading
 import time
 from collections import deque
@@ -17,10 +18,13 @@ class Throttle:
         self._failures: dict[Hashable, deque[float]] = {}
         self._lock = threading.Lock()
 
-    def allowed(self, key: Hashable) -> bool:
-        """May this key try once more?"""
+    def wait(self, key: Hashable) -> int:
+        """Whole seconds until this key may try again; 0 when it may now."""
         with self._lock:
-            return len(self._recent(key)) < self._tries
+            recent = self._recent(key)
+            if len(recent) < self._tries:
+                return 0
+            return max(1, math.ceil(recent[-self._tries] + self._seconds - time.monotonic()))
 
     def count(self, key: Hashable) -> None:
         """Note a failure. When too many keys are known, the oldest is dropped: memory stays bounded."""
