@@ -10,7 +10,8 @@ from flask import Response, g
 
 from webapp.api.answers import AcceptedOut
 from webapp.api.calls import call
-from webapp.api.schemas import MAX_TICKS, TicksIn, amount_text
+from webapp.api.kinds import amount_text
+from webapp.api.schemas import MAX_TICKS, TicksIn
 from webapp.api.wire import answer
 from webapp.domain.errors import BadInput, BadQuote
 from webapp.domain.market import Tick, parse_tick

@@ -15,7 +15,8 @@ from webapp.api import answers
 from webapp.api.answers import AMOUNT, ErrorOut
 from webapp.api.calls import CALLS, Call, call
 from webapp.api.errors import CODES
-from webapp.api.schemas import SYMBOL, TickIn
+from webapp.api.kinds import FREE_FORM, SYMBOL
+from webapp.api.schemas import TickIn
 from webapp.api.wire import answer
 from webapp.queries.timeline import Listing
 from webapp.version import VERSION
@@ -280,8 +281,8 @@ def _ref(model: type[BaseModel]) -> Document:
 
 
 def _schemas() -> Document:
-    taken = {one.body for one in CALLS.values() if one.body is not None} | {TickIn}
-    given = {one.answer for one in CALLS.values() if one.answer is not None} | {ErrorOut}
+    taken: set[type[BaseModel]] = {one.body for one in CALLS.values() if one.body is not None} | {TickIn, *FREE_FORM}
+    given: set[type[BaseModel]] = {one.answer for one in CALLS.values() if one.answer is not None} | {ErrorOut}
     models = sorted(taken | given, key=lambda model: model.__name__)
     _, found = models_json_schema(
         [(model, "validation") for model in models], ref_template="#/components/schemas/{model}"

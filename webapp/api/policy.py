@@ -8,15 +8,12 @@ from flask import Response, g
 
 from webapp.api import answers
 from webapp.api.calls import call
-from webapp.api.schemas import PolicyIn
+from webapp.api.schemas import ABOUT, PolicyIn
 from webapp.api.wire import answer
 from webapp.domain.errors import BadInput
 from webapp.extensions import db
 from webapp.services import policy
 from webapp.services.policy import PolicyRecord
-
-ABOUT = ("version", "actor", "created_at", "difference")
-"""What an answer adds to the limits; sent back unread, so that a policy can be read, edited and put."""
 
 
 @call("GET", "/risk/policy", scopes=("read",), answer=answers.PolicyOut, errors=(404,))
