@@ -134,6 +134,15 @@ def test_move_worth_a_warning_is_written_down_with_the_next_order(price: str | i
     assert [event.action for event in found] == (["warned"] if warned else [])
 
 
+@pytest.mark.parametrize(("at", "warned"), [(61, True), (61.000001, False)])
+def test_move_is_written_down_with_the_orders_of_one_window_after_it(at: float, warned: bool) -> None:
+    made = watching()
+    made.tick(100)
+    made.tick(107, at=1)
+    made.propose(buy(1), at=at)
+    assert any(event.rule == "PRICE_ANOMALY" for event in made.story.risk_events) is warned
+
+
 # --- drawdown -------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(("price", "halts"), [("50.00000001", False), (50, True), (49, True)])
 def test_drawdown_that_reaches_its_limit_halts_and_one_just_below_does_not(price: str | int, halts: bool) -> None:

@@ -120,6 +120,14 @@ def test_decimals_that_tell_two_numbers_apart_are_no_more_than_needed(one: Decim
     assert places == least or short(one, places - 1) == short(other, places - 1)
 
 
+def test_document_does_not_tell_whether_an_amount_comes_from_memory_or_from_a_column() -> None:
+    """A replay that was cut off reads its desk back from columns with eight decimals; its rows must be the same."""
+    one = judged("INSUFFICIENT_CASH", cash_available=Decimal(10_000)).document()
+    other = judged("INSUFFICIENT_CASH", cash_available=Decimal("10000.0000000000000000")).document()
+    assert one == other
+    assert (one["limit"], one["value"], one["headroom"]) == ("10000", "100.1", "9899.9")
+
+
 # --- the moment it could pass ---------------------------------------------------------------------------------------
 def a_while_later(made: Floor, moment: Any) -> Floor:
     """The same desk at another time, where nothing has happened but that the clock went on."""

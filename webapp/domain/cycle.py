@@ -128,8 +128,8 @@ def _propose(
 
 
 def _anomaly_warning(desk: Desk, seen: SeenTick | None, order_id: UUID, now: datetime) -> Iterator[RiskEventRow]:
-    """A move worth a warning, written down with the first orders it may have influenced."""
-    if seen is None:
+    """A move worth a warning, written down with the orders of as long a time as it was measured over."""
+    if seen is None or seen.tick.event_at < now - timedelta(seconds=desk.policy.anomaly_window_seconds):
         return
     tick = seen.tick
     extremes = desk.tape(tick.symbol).extremes_since(window_of(tick, desk.policy))

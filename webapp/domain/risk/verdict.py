@@ -60,7 +60,7 @@ class Verdict:
             "limit": _text(self.limit, self.value),
             "unit": self.unit,
             "headroom": _text(self.headroom, ZERO),
-            "usage": _text(self.usage, None),
+            "usage": None if self.usage is None else plain(self.usage),
             "binding": binding,
             "sentence": self.sentence,
             "retry_at": None if self.retry_at is None else timestamp(self.retry_at),
@@ -68,11 +68,11 @@ class Verdict:
 
 
 def _text(value: Decimal | None, other: Decimal | None) -> str | None:
-    """Plain digits: what a product has beyond 8 decimals is rounded away unless it decides against ``other``."""
+    """Plain digits: what a product has beyond 8 decimals is rounded away unless it decides against ``other``.
+
+    Without zeros at the end, so that it does not tell whether an amount comes from memory or from a column.
+    """
     if value is None:
         return None
-    exponent = value.as_tuple().exponent
-    if not isinstance(exponent, int) or exponent >= -_STORED_PLACES:
-        return plain(value)
     places = _STORED_PLACES if other is None else telling(value, other, _STORED_PLACES)
-    return plain(CONTEXT.quantize(value, Decimal(1).scaleb(-places)))
+    return plain(CONTEXT.quantize(value, Decimal(1).scaleb(-places)).normalize(CONTEXT))
