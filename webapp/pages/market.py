@@ -16,7 +16,8 @@ from webapp.domain.market import check_symbol
 from webapp.domain.policy import Policy
 from webapp.extensions import db
 from webapp.pages import market_view
-from webapp.pages.lists import ListPage, address, context_of, install_twins
+from webapp.pages.filtering import address
+from webapp.pages.lists import ListPage, context_of, install_twins
 from webapp.pages.market_view import View
 from webapp.queries import market, quality
 from webapp.queries.market import LatestQuote
@@ -30,6 +31,7 @@ from webapp.web.plot.spark import Spark, spark
 bp = Blueprint("market", __name__)
 INDEX: Final = ("market/index.html", "market/_quotes.html")
 SYMBOL: Final = ("market/show.html", "market/_ticks.html")
+QUOTE: Final = ("market/_quote.html", "market/_quote.html")
 CHART: Final = ("market/_chart.html", "market/_chart.html")
 REDRAW_SECONDS: Final = 15
 """A quote goes stale without any new row, so a live block is drawn again at least this often."""
@@ -132,18 +134,31 @@ def show(symbol: str) -> Response:
     now, in_force, quote = one_symbol(symbol)
     page = TickPage("ticks", "/market", "market", home=f"/market/{symbol}", symbol=symbol)
     context = context_of(page)
-    version = version_of(context["version"], int(now.timestamp()) // REDRAW_SECONDS)
-    if unchanged(version):
-        return answer(*SYMBOL, version=version)
+    if unchanged(context["version"]):
+        return answer(*SYMBOL, version=context["version"])
     whole = {} if wants_fragment() else drawing(market_view.view(quote, now, page.read()))
     twin = MultiDict({"symbol": symbol, **{name: value for name, value in request.args.items() if name != "range"}})
     context |= {
-        "version": version,
         "filter_fields": [field for field in context["filter_fields"] if field[0] != "symbol"],
         "filtered": bool(set(page.read().filters) - {"symbol"}),
         "twins": [(kind.upper(), address(f"/market.{kind}", twin)) for kind in ("csv", "json")],
     }
-    return answer(*SYMBOL, **context | whole, quote=quote, symbol=symbol, in_force=in_force)
+    return answer(*SYMBOL, **context | whole | quoted(now, in_force, quote))
+
+
+def quoted(now: datetime, in_force: Policy, quote: LatestQuote) -> dict[str, Any]:
+    """What the block of the newest quote needs; drawn again in time, because a quote ages without any new row."""
+    version = version_of(quote.tick["tick_id"], int(now.timestamp()) // REDRAW_SECONDS)
+    return {"quote": quote, "in_force": in_force, "symbol": quote.tick["symbol"], "quote_version": version}
+
+
+@bp.get("/market/<symbol>/quote")
+def newest(symbol: str) -> AnyResponse:
+    """The newest quote alone, for the live block."""
+    if not wants_fragment():
+        return redirect(f"/market/{known_shape(symbol)}")
+    context = quoted(*one_symbol(symbol))
+    return answer(*QUOTE, **context, version=context["quote_version"])
 
 
 @bp.get("/market/<symbol>/chart")
