@@ -108,7 +108,7 @@ def test_range_chooses_the_stretch_and_offers_those_around_it(visit, quotes):
 
     assert chosen == ["6h"]
     assert "Zoom in" in zoom
-    assert "candles of 5 min" in page.dom.one("figcaption").text
+    assert "candles of 2 min" in page.dom.one("figcaption").text
 
 
 def test_stretch_of_ones_own_bounds_chart_and_list_alike(visit, quotes):

@@ -1,7 +1,9 @@
 """One order from the signal to the book, its cycle, and the button that cancels it."""
 
+import json
 from datetime import timedelta
 from decimal import Decimal
+from html import unescape
 from uuid import uuid4
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from tests import builders
 from webapp.domain.policy import Policy
 from webapp.domain.strategies import get_strategy
+from webapp.pages import story
 from webapp.services import kill_switch, policy, trading
 from webapp.services.trading import CycleRequest
 
@@ -153,8 +156,28 @@ def test_only_a_resting_order_is_refreshed(visit, trader):
     resting = trader.cycle("buy", "1", limit="98")["order"]["order_id"]
     done = trader.cycle("buy", "1", symbol="ETH-USDC")["order"]["order_id"]
 
-    assert "hx-get" in visit(f"/orders/{resting}").dom.one(id="order-story").attrs
-    assert "hx-get" not in visit(f"/orders/{done}").dom.one(id="order-story").attrs
+    waits, ended = visit(f"/orders/{resting}").dom, visit(f"/orders/{done}").dom
+    assert "hx-get" in waits.one(id="order-story").attrs
+    assert waits.one(id=f"fills-{resting}")["hx-get"] == f"/orders/{resting}/fills"
+    assert "hx-get" not in ended.one(id="order-story").attrs
+    assert "hx-get" not in ended.one(id=f"fills-{done}").attrs
+
+
+def test_resting_order_is_drawn_again_only_when_something_happened(visit, trader, monkeypatch):
+    monkeypatch.setattr(story, "REDRAW_SECONDS", 10**9)
+    order_id = trader.cycle("buy", "1", limit="98")["order"]["order_id"]
+    block = visit(f"/orders/{order_id}").dom.one(id=f"fills-{order_id}")
+    asking = {"HX-Request": "true", **json.loads(block["hx-headers"])}
+    path = f"/orders/{order_id}/fills"
+
+    assert visit.client.get(path, headers=asking).status_code == 204
+    assert visit.client.get(path).headers["Location"] == f"/orders/{order_id}"
+    trader.price = Decimal("97.5")
+    trader.quote()
+    filled = visit.client.get(path, headers=asking)
+    assert filled.status_code == 200
+    assert "the order's own limit" in unescape(filled.text)
+    assert "<html" not in filled.text
 
 
 def stages(page):
@@ -306,6 +329,17 @@ def test_cycle_known_only_by_its_rows_is_told_all_the_same(visit, session):
     page = visit(f"/cycles/{cycle_id}")
 
     assert "written by another program" in page.text
+
+
+def test_payload_is_read_to_its_depth_and_one_without_end_harms_nothing(visit, trader):
+    deep: dict = {"end": 1}
+    for _ in range(60):
+        deep = {"in": deep}
+    said = {"levels": [{"price": "99", "size": 2}, {"price": "98"}], "deep": deep}
+    order_id = trader.cycle("buy", "1", payload=said)["order"]["order_id"]
+    page = visit(f"/orders/{order_id}")
+
+    assert "Levels Size 2 Price 99 Price 98" in page.text
 
 
 @pytest.mark.parametrize("text", ["<img src=x>", "</dd><script>alert(1)</script>"])

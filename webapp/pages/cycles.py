@@ -48,7 +48,7 @@ def show(cycle_id: UUID) -> Response:
     return answer(
         "cycles/show.html",
         "cycles/_story.html",
-        version=version_of(story, [one.outcome for one in told]),
+        version=version_of(story, [one.version for one in told]),
         story=story,
         told=told,
         quiet=None if told else quiet(story),

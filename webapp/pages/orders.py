@@ -3,17 +3,19 @@
 from typing import Any
 from uuid import UUID
 
-from flask import Blueprint, Response, abort, flash, request
+from flask import Blueprint, Response, abort, flash, redirect, request
+from werkzeug.wrappers import Response as AnyResponse
 
 from webapp.domain.errors import BadInput, Conflict
 from webapp.extensions import db
 from webapp.pages import story as stories
 from webapp.pages.lists import POLL_SECONDS, ListPage, install
+from webapp.pages.story import Told
 from webapp.pages.telling import lapse
 from webapp.queries import lineage, surroundings
 from webapp.services import trading
 from webapp.web.auth import current_actor, role
-from webapp.web.htmx import answer, see_other, version_of
+from webapp.web.htmx import answer, see_other, wants_fragment
 
 bp = Blueprint("orders", __name__)
 install(bp, ListPage("orders", "/orders", "orders"))
@@ -23,20 +25,30 @@ bp.add_app_template_filter(lapse)
 @bp.get("/orders/<uuid:order_id>")
 def show(order_id: UUID) -> Response:
     """From the signal to the book after the last fill."""
-    session = db.session()
-    found = lineage.order_story(session, order_id)
+    told = story_of(order_id)
+    beside = surroundings.orders_beside(db.session(), told.story.order)
+    return answer("orders/show.html", "orders/_story.html", **context_of(told), neighbours=beside)
+
+
+@bp.get("/orders/<uuid:order_id>/fills")
+def fills(order_id: UUID) -> AnyResponse:
+    """Fills, states and book alone, for the live block; whoever asks for them as a page gets the page they are on."""
+    if not wants_fragment():
+        return redirect(f"/orders/{order_id}")
+    return answer("orders/_fills.html", "orders/_fills.html", **context_of(story_of(order_id)))
+
+
+def story_of(order_id: UUID) -> Told:
+    """One order, told; 404 when there is none."""
+    found = lineage.order_story(db.session(), order_id)
     if found is None:
         abort(404, "No order has this id.")
-    told = stories.tell(found)
-    return answer(
-        "orders/show.html",
-        "orders/_story.html",
-        version=version_of(found, told.outcome),
-        told=told,
-        neighbours=surroundings.orders_beside(session, found.order),
-        # Only an order that waits can still change.
-        poll=POLL_SECONDS if told.open else 0,
-    )
+    return stories.tell(found)
+
+
+def context_of(told: Told) -> dict[str, Any]:
+    """What both blocks need. Only an order that waits can still change."""
+    return {"version": told.version, "told": told, "poll": POLL_SECONDS if told.open else 0}
 
 
 @bp.post("/orders/<uuid:order_id>/cancellation")

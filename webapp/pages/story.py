@@ -20,8 +20,10 @@ from webapp.queries import surroundings
 from webapp.queries.lineage import OrderStory
 from webapp.queries.surroundings import Rulebook
 from webapp.web import filters
+from webapp.web.htmx import version_of
 
 OPEN: Final = ("proposed", "approved")
+REDRAW_SECONDS: Final = 15
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,8 @@ class Told:
     book: list[BookRow]
     rules: Rulebook
     chart: CandleChart | None
+    version: str
+    """Changes when anything of it has to be drawn again: the quote of now makes a resting one's words old."""
 
     @property
     def open(self) -> bool:
@@ -74,6 +78,7 @@ def tell(story: OrderStory) -> Told:
         book=list(book(story)),
         rules=rules,
         chart=candle_chart.around(story, filters.page_now()),
+        version=version_of(story, market and int(market["now"].timestamp()) // REDRAW_SECONDS),
     )
 
 

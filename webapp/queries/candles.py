@@ -12,9 +12,13 @@ from sqlalchemy.orm import Session
 
 from webapp.domain.moments import DAY, HOUR, MICROSECOND, MINUTE, floor
 
-WIDTHS: Final = (MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR, 4 * HOUR, DAY, 7 * DAY, 28 * DAY)
+WIDTHS: Final = (
+    *(MINUTE * minutes for minutes in (1, 2, 5, 10, 15, 30)),
+    *(HOUR * hours for hours in (1, 2, 4, 12)),
+    *(DAY * days for days in (1, 7, 28)),
+)
 """What one candle may cover, in seconds."""
-MOST: Final = 300
+MOST: Final = 200
 """Candles drawn at most: beyond that a body is thinner than a pixel."""
 LEAST_GAP: Final = timedelta(seconds=MINUTE)
 """A longer silence always crosses a full minute, so the minutes' first and last quotes show its exact ends."""
