@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from itertools import groupby
+from math import ceil
 from typing import Any, Final
 
 from webapp.domain.moments import seconds
@@ -67,9 +68,8 @@ def _refused(row: Any, now: datetime) -> str:
 def _cooldown(refusal: Mapping[str, Any], now: datetime) -> str:
     """Told as of now, because the sentence of then would promise a moment that may be over."""
     limit, left = Decimal(refusal["limit"]), seconds(filters.moment(refusal["retry_at"]) - now)
-    if left > 0:
-        return f"the cooldown of {filters.qty(limit)} s has {left:.0f} s left."
-    return f"the cooldown of {filters.qty(limit)} s had {limit - Decimal(refusal['value']):.0f} s left."
+    runs, left = ("has", left) if left > 0 else ("had", limit - Decimal(refusal["value"]))
+    return f"the cooldown of {filters.qty(limit)} s {runs} {ceil(left)} s left."
 
 
 def _within(sentence: str) -> str:

@@ -19,6 +19,8 @@ from webapp.web.told import moment_text
 
 TWIN_ROWS: Final = 32
 ZOOM: Final = 2
+MOST_SILENCES: Final = 10
+"""Of each kind, the longest: more shadings than this would hide the chart. The line shows the others, too."""
 LEAST_DRAWN: Final = timedelta(seconds=10)
 LEAST_SPAN: Final = timedelta(minutes=1)
 NAMED_SYMBOLS: Final = 4
@@ -44,7 +46,8 @@ class Event:
 def context(view: Window, links: dict[str, str], *, hold: bool) -> dict[str, Any]:
     """All that the chart's template needs. `links` are the addresses around the range, by name."""
     drawn, happened = read(view, hold=hold)
-    events = [*halts(happened, view), *edits(happened), *silences(drawn)]
+    quiet, shorter = silences(drawn)
+    events = [*halts(happened, view), *edits(happened), *quiet]
     figure = nav_figure(
         drawn.columns,
         first_drawn(view),
@@ -60,6 +63,7 @@ def context(view: Window, links: dict[str, str], *, hold: bool) -> dict[str, Any
         "column_width": timedelta(seconds=drawn.width),
         "events": sorted(events, key=lambda event: event.at, reverse=True),
         "more_events": happened.more,
+        "shorter_silences": shorter,
         "twin": merged(drawn.columns),
         "hold": hold,
         "hold_basis": hold_basis(drawn, view),
@@ -101,19 +105,30 @@ def edits(happened: Happenings) -> Iterable[Event]:
             f"{filters.words(name).lower()} {filters.plainly(before)} → {filters.plainly(after)}"
             for name, (before, after) in edit.difference.items()
         ]
-        words = ("; ".join(changes) or "a new version") + f", by {edit.actor}" + (f" (“{edit.reason}”)" if edit.reason else "")
+        words = (
+            ("; ".join(changes) or "a new version")
+            + f", by {edit.actor}"
+            + (f" (“{edit.reason}”)" if edit.reason else "")
+        )
         yield Event("policy", "Policy edited", edit.at, None, words, "/risk/policy")
 
 
-def silences(drawn: Chart) -> Iterable[Event]:
-    """Where nothing was recorded, and where NAV was taken at old quotes."""
-    for since, until in drawn.gaps:
-        yield Event("gap", "Nothing recorded", since, until, "no snapshot was taken; nothing is drawn in between")
+def silences(drawn: Chart) -> tuple[list[Event], int]:
+    """Where nothing was recorded, and where NAV was taken at old quotes: the longest, and how many shorter ones."""
+    words = "no snapshot was taken; nothing is drawn in between"
+    gaps = [Event("gap", "Nothing recorded", since, until, words) for since, until in drawn.gaps]
+    stale = []
     for stale_for, run in groupby(drawn.columns, key=lambda column: column.stale_for):
         columns = list(run)
         if stale_for and columns[0].marked_at is not None:
             words = f"no new quote of {', '.join(stale_for)}: NAV rests on the last one"
-            yield Event("stale", "Old quotes", columns[0].marked_at, columns[-1].last_at, words)
+            stale.append(Event("stale", "Old quotes", columns[0].marked_at, columns[-1].last_at, words))
+    kept = [_longest(events) for events in (gaps, stale)]
+    return [event for events in kept for event in events], len(gaps) + len(stale) - sum(map(len, kept))
+
+
+def _longest(events: Sequence[Event]) -> list[Event]:
+    return sorted(events, key=lambda event: event.lasted or timedelta(0), reverse=True)[:MOST_SILENCES]
 
 
 def legend(view: Window, drawn: Chart, events: Sequence[Event]) -> list[tuple[str, str]]:

@@ -140,9 +140,7 @@ def _days(view: Window, found: Performance) -> str:
 
 def _risk_basis(found: Performance) -> str:
     fall = found.max_drawdown.drawdown
-    basis = (
-        "Volatility and ratios from the same daily closes (deviation with n − 1). Drawdown from every snapshot"
-    )
+    basis = "Volatility and ratios from the same daily closes (deviation with n − 1). Drawdown from every snapshot"
     basis += "" if found.max_drawdown.exact else ", to the minute"
     if fall.peak is None or fall.peak_at is None or fall.trough is None or fall.trough_at is None:
         return f"{basis}: NAV never fell below where it had been."
