@@ -197,7 +197,7 @@ def test_limits_are_listed_nearest_first_with_value_limit_unit_and_share(visit, 
     limits = page.dom.all("li", data_limit=None)
 
     assert [node["data-limit"] for node in limits[:2]] == ["MAX_DAILY_LOSS", "MAX_POSITION_NOTIONAL"]
-    assert limits[0].text.startswith("Daily loss since 00:00 UTC 90.00 of 100 USDC 90")
+    assert limits[0].text.startswith("Daily loss today, UTC 90.00 of 100 USDC 90")
     assert limits[0].all("svg", role="img")
     assert "limit-warn" in limits[0]["class"]
 

@@ -9,9 +9,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from flask import Blueprint, Response, current_app
-from sqlalchemy.orm import Session
 
-from webapp.config import Config
 from webapp.domain.policy import Policy
 from webapp.extensions import db
 from webapp.pages import why
@@ -45,15 +43,15 @@ def index() -> Response:
     if unchanged(version):
         return answer(*TEMPLATES, version=version)
     filters.measure_ages_at(desk.now)
-    return answer(*TEMPLATES, version=version, **_glance(session, desk, took))
+    return answer(*TEMPLATES, version=version, **_glance(desk, took))
 
 
-def _glance(session: Session, desk: Desk, took: float) -> dict[str, Any]:
-    config: Config = current_app.config["PAPERDESK"]
+def _glance(desk: Desk, took: float) -> dict[str, Any]:
+    session, config = db.session(), current_app.config["PAPERDESK"]
     held = overview.holdings(session)
     book = overview.book(desk, held)
-    quotes = _quotes(session, desk, config)
-    spoken = sources(desk, quotes, config, took)
+    quotes = _quotes(desk, config.symbols)
+    spoken = sources(desk, quotes, config.cycle_seconds, took)
     cycles = recent.last_cycles(session)
     counted = traffic(session, desk.now)
     rules: list[dict[str, Any]] = next((row["rules"] for row in cycles if row["rules"]), [])
@@ -72,18 +70,19 @@ def _glance(session: Session, desk: Desk, took: float) -> dict[str, Any]:
         "funnel": why.rows(counted),
         "capped": why.capped(counted),
         "why": why.answer(desk, counted),
-        "spark": _spark(session, desk),
+        "spark": _spark(desk),
     }
 
 
-def _quotes(session: Session, desk: Desk, config: Config) -> list[Pulse]:
+def _quotes(desk: Desk, configured: Sequence[str]) -> list[Pulse]:
+    """What the engine says it is fed with is asked for; else what this process would feed it with."""
     policy = desk.policy or Policy.default()
     window = timedelta(seconds=policy.anomaly_window_seconds)
-    return pulses(session, desk.engine_symbols or config.symbols, window, desk.now)
+    return pulses(db.session(), desk.engine_symbols or configured, window, desk.now)
 
 
-def _spark(session: Session, desk: Desk) -> Spark | None:
-    start = desk.now - timedelta(hours=overview.SPARK_HOURS)
+def _spark(desk: Desk) -> Spark | None:
+    session, start = db.session(), desk.now - timedelta(hours=overview.SPARK_HOURS)
     halts = happenings.happenings(session, start, desk.now).halts
     level = desk.day_start_nav if desk.day_start_at else None
     curve = overview.day_curve(session, desk.now)

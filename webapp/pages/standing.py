@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from webapp.config import Config
 from webapp.domain.desk import SNAPSHOT_SECONDS
 from webapp.queries.overview import Desk
 from webapp.queries.pulse import Pulse
@@ -50,15 +49,14 @@ class Standing:
     link: tuple[str, str] | None = None
 
 
-def sources(desk: Desk, quotes: Sequence[Pulse], config: Config, took: float) -> list[Source]:
+def sources(desk: Desk, quotes: Sequence[Pulse], cycle_seconds: int, took: float) -> list[Source]:
     """Age and state of everything the page rests on: one fresh source must not vouch for another.
 
-    `took` is how many seconds the database needed for the first answer.
+    A symbol has a cycle every `cycle_seconds`; `took` is how many seconds the database needed for its first answer.
     """
-    every = 3 * config.cycle_seconds
     return [
         _quotes(desk, quotes),
-        _judged("Strategy", desk.cycle_at, desk.now, every, "last cycle"),
+        _judged("Strategy", desk.cycle_at, desk.now, 3 * cycle_seconds, "last cycle"),
         _engine(desk),
         _judged("Snapshots", desk.snapshot_at, desk.now, 3 * SNAPSHOT_SECONDS, "NAV taken"),
         _database(took),

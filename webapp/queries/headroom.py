@@ -107,13 +107,13 @@ def _of_the_book(desk: Desk, book: Book, held: Sequence[RowMapping], policy: Pol
     )
     return [
         _limit("MAX_DRAWDOWN", fall, book.drawdown, policy.max_drawdown, effect=HALTS, includes=True),
-        _limit("MAX_DAILY_LOSS", "since 00:00 UTC", loss, policy.max_daily_loss),
+        _limit("MAX_DAILY_LOSS", "today, UTC", loss, policy.max_daily_loss),
         _limit("MAX_POSITION_NOTIONAL", name, largest, policy.max_position_notional),
         _limit("MAX_GROSS_EXPOSURE", "", book.gross, policy.max_gross_exposure),
         # One more of these is one too many as soon as the bound is reached.
         _limit("MAX_OPEN_POSITIONS", "symbols held", Decimal(len(held)), most_positions, includes=True),
         _limit("MAX_TRADES_PER_HOUR", "last 60 minutes", hour, most_hour, includes=True),
-        _limit("MAX_TRADES_PER_DAY", "since 00:00 UTC", day, most_day, includes=True),
+        _limit("MAX_TRADES_PER_DAY", "today, UTC", day, most_day, includes=True),
     ]
 
 
