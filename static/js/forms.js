@@ -8,7 +8,10 @@ document.addEventListener("submit", (event) => {
     return;
   }
   setTimeout(() => {
-    for (const button of form.querySelectorAll("button[type=submit]")) button.disabled = true;
+    for (const button of form.querySelectorAll("button[type=submit]")) {
+      button.disabled = true;
+      if (button.dataset.busy) button.lastElementChild.textContent = button.dataset.busy;
+    }
   });
 });
 window.addEventListener("pageshow", (event) => {

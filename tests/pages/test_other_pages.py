@@ -4,10 +4,11 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from sqlalchemy import text
 
 from tests import builders
-from webapp.models import AuditHead, DevnetSmokeRun, EngineLease, ReplayRun
-from webapp.services import smoke
+from webapp.models import AuditHead, DevnetSmokeRun, EngineLease, ReplayRun, SelfCheck
+from webapp.services import kill_switch, smoke
 
 
 def smoke_run(session, at, status="passed", latency=90):
@@ -87,7 +88,8 @@ def test_smoke_latency_is_a_line_with_gaps_where_nothing_answered(visit, session
 
     assert [len(line["points"].split()) for line in lines] == [2, 2]
     assert "Latency of the last 5 runs, from 70 to 100 ms" in page.text
-    assert "1 failed" in page.text
+    assert len(page.dom.one("svg", class_="line-chart").all("path")) == 1
+    assert "1 failed; dashed where nothing answered" in page.text
 
 
 @pytest.mark.parametrize(
@@ -111,13 +113,15 @@ def test_operator_runs_one_now_and_is_told_the_outcome(visit, logged_in, session
     def run(_session, url, by, wallet_file):
         asked.update(url=url, by=by, wallet=wallet_file.name)
         smoke_run(session, builders.now(), "failed", None)
-        return {"status": "failed"}
+        return {"status": "failed", "run_id": "r-1"}
 
     monkeypatch.setattr(smoke, "run", run)
-    answer = operator.post("/smoke-runs/", data=form, follow_redirects=True)
+    sent = operator.post("/smoke-runs/", data=form)
+    answer = operator.get("/smoke-runs/")
 
     assert asked == {"url": None, "by": "user:operator", "wallet": "smoke-wallet.json"}
-    assert "The smoke run failed; its row says why." in answer.text
+    assert sent.location == "/smoke-runs/#row-r-1"
+    assert "The smoke run failed; its row, marked below, says why." in answer.text
     assert not visit("/smoke-runs/").has_form("smoke-run")
 
 
@@ -136,7 +140,37 @@ def test_system_page_tells_the_living_from_the_silent(visit, session):
 
 
 def test_empty_system_page_says_what_to_start(visit):
-    assert "make engine" in visit("/system/").text
+    page = visit("/system/")
+
+    assert "make engine" in page.text
+    assert "No engine runs" in page.dom.one(data_standing=None).text
+
+
+def test_halted_engine_does_not_look_dead_nor_a_dead_one_halted(visit, session, engine):
+    builders.heartbeat(session, "engine")
+    assert "alive and may trade" in visit("/system/").dom.one(data_standing=None).text
+    kill_switch.halt(engine, "a drill", by="user:olga")
+    assert "alive and halted" in visit("/system/").dom.one(data_standing=None).text
+    session.execute(text("DELETE FROM heartbeats"))
+    session.commit()
+    builders.heartbeat(session, "engine", builders.now() - timedelta(minutes=5))
+    said = visit("/system/").dom.one(data_standing=None).text
+
+    assert "The engine is silent" in said
+    assert "The kill switch is on as well." in said
+
+
+def test_system_page_shows_what_the_desk_found_out_about_itself(visit, session):
+    at = builders.now()
+    for name, ok, detail in (("books", True, "NAV follows"), ("audit", False, "the chain is broken: link 7")):
+        row = {"name": name, "ok": ok, "rows": 1234, "detail": detail, "checked_at": at}
+        builders.add(session, SelfCheck, row)
+    checks = {node["data-check"]: node for node in visit("/system/").dom.all(data_check=None)}
+
+    assert "reconciled Books" in checks["books"].text
+    assert "NAV follows." in checks["books"].text
+    assert checks["audit"]["data-ok"] == "no"
+    assert "BROKEN" in checks["audit"].text
 
 
 def test_system_page_shows_the_head_of_the_audit_and_the_replays(visit, session, engine):

@@ -107,6 +107,18 @@ def test_time_is_shown_by_the_clock_that_was_chosen_and_both_are_in_the_title(ap
     assert 'datetime="2026-03-02T14:30:05.123456Z"' in drawn, "machines read UTC whatever people chose"
 
 
+def test_age_past_its_limit_says_stale_in_words(app):
+    moment = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+    with app.test_request_context():
+        filters.measure_ages_at(moment + timedelta(seconds=20))
+        fresh, stale = (filters.age(moment, timedelta(seconds=limit)) for limit in (20, 19))
+        plain = filters.age(moment)
+
+    assert fresh.endswith('data-stale="20">20\u00a0s ago</time>')
+    assert stale.endswith('data-stale="19" class="stale">20\u00a0s ago, stale</time>')
+    assert "stale" not in plain
+
+
 def test_heading_of_a_column_of_times_names_the_zone(app):
     with app.test_request_context(headers={"Cookie": "clock=local; zone=Asia/Tokyo"}):
         assert ">Time, JST<" in cells.heads("created_at")

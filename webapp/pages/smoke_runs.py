@@ -16,6 +16,10 @@ from webapp.web.htmx import see_other
 
 bp = Blueprint("smoke_runs", __name__)
 HOME = "/smoke-runs/"
+PASSED = (
+    "The smoke run passed: the node answers, the wallet is there, a transaction simulates. Its row is marked below."
+)
+FAILED = "The smoke run failed; its row, marked below, says why. Paper trading is not affected."
 
 
 def around(_rows: list[Any]) -> Mapping[str, Any]:
@@ -48,5 +52,5 @@ def create() -> Any:
     config = current_app.config["PAPERDESK"]
     row = smoke.run(db.session(), config.solana_rpc_url, by=current_actor(), wallet_file=config.smoke_wallet)
     passed = row["status"] == "passed"
-    flash("The smoke run passed." if passed else "The smoke run failed; its row says why.", "good" if passed else "bad")
-    return see_other(HOME)
+    flash(PASSED if passed else FAILED, "good" if passed else "bad")
+    return see_other(f"{HOME}#row-{row['run_id']}")

@@ -12,9 +12,13 @@ MARGIN: Final = 6
 
 @dataclass(frozen=True)
 class Line:
-    """An SVG polyline in a box of WIDTH by HEIGHT, with what it spans. A gap in the values is a gap in the line."""
+    """An SVG polyline in a box of WIDTH by HEIGHT, with what it spans. A gap in the values is a gap in the line.
+
+    `missing` are the places of the gaps, from the left.
+    """
 
     pieces: list[str]
+    missing: list[str]
     low: int
     high: int
     first_at: datetime
@@ -29,11 +33,13 @@ def line(points: Sequence[tuple[datetime, int | None]]) -> Line | None:
     high = max(known) or 1
     step = (WIDTH - 2 * MARGIN) / (len(points) - 1)
     pieces: list[list[str]] = [[]]
+    missing = []
     for index, (_, value) in enumerate(points):
+        x = f"{MARGIN + index * step:.1f}"
         if value is None:
+            missing.append(x)
             pieces.append([])
             continue
-        x, y = MARGIN + index * step, HEIGHT - MARGIN - value / high * (HEIGHT - 2 * MARGIN)
-        pieces[-1].append(f"{x:.1f},{y:.1f}")
+        pieces[-1].append(f"{x},{HEIGHT - MARGIN - value / high * (HEIGHT - 2 * MARGIN):.1f}")
     drawn = [" ".join(piece) for piece in pieces if piece]
-    return Line(drawn, min(known), max(known), points[0][0], points[-1][0])
+    return Line(drawn, missing, min(known), max(known), points[0][0], points[-1][0])

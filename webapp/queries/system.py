@@ -27,6 +27,9 @@ ORDER BY pg_total_relation_size(oid) DESC LIMIT 12
 """
 
 
+_CHECKS = text("SELECT name, ok, rows, detail, checked_at FROM self_checks ORDER BY name DESC")
+
+
 @dataclass(frozen=True)
 class Process:
     """One heartbeat, judged by the database's clock."""
@@ -45,7 +48,13 @@ class SystemReport:
     revision: str | None
     tables: list[RowMapping]
     audit: RowMapping | None
+    checks: list[RowMapping]
     replays: list[RowMapping]
+
+
+def engine_of(found: SystemReport) -> Process | None:
+    """The engine's own sign of life, if it gives one."""
+    return next((process for process in found.processes if process.row["process"] == "engine"), None)
 
 
 def report(session: Session) -> SystemReport:
@@ -58,6 +67,7 @@ def report(session: Session) -> SystemReport:
         revision=vitals.revision(session),
         tables=list(session.execute(text(_SIZES)).mappings()),
         audit=session.execute(select(*AuditHead.__table__.c)).mappings().one_or_none(),
+        checks=list(session.execute(_CHECKS).mappings()),
         replays=list(
             session.execute(select(*ReplayRun.__table__.c).order_by(ReplayRun.started_at.desc()).limit(5)).mappings()
         ),

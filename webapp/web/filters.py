@@ -162,13 +162,22 @@ def measure_ages_at(now: datetime) -> None:
     g.page_now = now
 
 
-def age(value: datetime | None) -> str:
-    """How long ago, with the moment itself in the title; a script lets it tick."""
+def age(value: datetime | None, stale_after: timedelta | None = None) -> str:
+    """How long ago, with the moment itself in the title; a script lets it tick.
+
+    Older than `stale_after` says so, in words as in colour, also when it grows that old under the reader's eyes.
+    """
     if value is None:
         return "never"
     elapsed = page_now() - value
     text = f"{duration(elapsed)} ago" if elapsed >= timedelta(seconds=1) else "just now"
-    return Markup('<time datetime="{}" title="{}" data-age>{}</time>').format(iso(value), _full(value), text)
+    if stale_after is None:
+        return Markup('<time datetime="{}" title="{}" data-age>{}</time>').format(iso(value), _full(value), text)
+    stale = elapsed > stale_after
+    return Markup('<time datetime="{}" title="{}" data-age data-stale="{}"{}>{}{}</time>').format(
+        *(iso(value), _full(value), int(stale_after.total_seconds())),
+        *(Markup(' class="stale"') if stale else "", text, ", stale" if stale else ""),
+    )
 
 
 def short(value: object) -> str:
