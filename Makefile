@@ -17,8 +17,8 @@ demo: .venv/.installed ## a paper desk with history, trading on its own: web, en
 test: .venv/.installed-dev ## everything the tests need, then all of them, browser tests included
 	@exec $(BIN)/python -m pytest -n 2
 
-soak: .venv/.installed-dev ## the long attacks (about an hour), and the figures they measure
-	@exec $(BIN)/python -m pytest -m soak -s -q
+soak: .venv/.installed-dev ## the long attacks (an hour) and what they measure; FIGURE=K1 for one, SOAK_TIMES=3 for short
+	@exec $(BIN)/python -m pytest -m "soak$(if $(FIGURE), and figure(id='$(FIGURE)'))" -s -q
 
 check: .venv/.installed-dev ## what CI runs: formatting, lint, types, templates, tests
 	$(BIN)/ruff format --check .

@@ -25,12 +25,15 @@ from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 from werkzeug.serving import make_server
 
+from tests.figures import figure, pytest_runtest_makereport, pytest_terminal_summary  # noqa: F401  # for pytest
 from tests.support import PASSWORD, chromium, csrf_token
 from webapp import create_app, embedded, migrating
 from webapp.config import Config
 from webapp.extensions import ENGINE_LIMITS, connect_args, db
 from webapp.services import access, tokens
 
+# Helpers that assert: what they compared is shown when it differs, as in a test.
+pytest.register_assert_rewrite("tests.services.twins", "tests.attack.desk")
 NO_CHROMIUM = """\
 The browser tests need Chromium and found none. Install it (Debian: apt install chromium; anywhere:
 .venv/bin/playwright install --with-deps chromium), or leave these tests out: pytest -m 'not browser and not soak'"""

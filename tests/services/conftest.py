@@ -11,8 +11,6 @@ from sqlalchemy.pool import NullPool
 from tests.conftest import _database
 from webapp.services import replay
 
-pytest.register_assert_rewrite("tests.services.twins", "tests.attack.desk")
-
 
 @pytest.fixture
 def other_session(postgres_url: URL, template_database: str) -> Iterator[Session]:
