@@ -17,7 +17,6 @@ FILES = {
     "@fontsource-variable/figtree": (SERVED, "files/figtree-latin-wght-normal.woff2"),
     "htmx.org": (SERVED, "dist/htmx.min.js"),
     "idiomorph": (SERVED, "dist/idiomorph-ext.min.js"),
-    "lightweight-charts": (SERVED, "dist/lightweight-charts.standalone.production.js"),
     "axe-core": (TESTS, "axe.min.js"),
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -46,6 +46,11 @@ def reader(page: Page) -> Locator:
 
 def said(page: Page) -> Locator:
     return page.locator("[data-plot-readout]")
+
+
+def spoken(at: datetime, nav: Decimal) -> re.Pattern[str]:
+    """How a point begins that is read aloud."""
+    return re.compile(rf"^{at:%d %b %Y %H:%M:%S} UTC: NAV {nav:,}\.00, from ")
 
 
 def test_pointing_at_the_chart_reads_the_nearest_point_out(page: Page, history: list[tuple]) -> None:

@@ -16,8 +16,6 @@ from tests.pages.dom import Node
 
 LABELABLE = ("input", "select", "textarea")
 # Tables that are drawn for the eye only and carry no hooks of the contract.
-# The chart library's licence asks for this link on the page where its charts are.
-CREDIT_LINKS = ("https://www.tradingview.com/",)
 LEVELS = {"h1": 1, "h2": 2, "h3": 3, "h4": 4}
 
 
@@ -130,8 +128,6 @@ def unresolved(page: Node, app: Flask) -> Iterator[str]:
     adapter = app.url_map.bind("localhost")
     for address, method in set(links(page)):
         parts = urlsplit(address)
-        if address in CREDIT_LINKS:
-            continue
         if parts.scheme or parts.netloc:
             yield f"{address} leaves the house"
             continue

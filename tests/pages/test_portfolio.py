@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,7 @@ from webapp.domain.analytics import max_drawdown
 from webapp.domain.policy import Policy
 from webapp.models import KillSwitchEvent, PolicyVersion
 
+VECTORS = json.loads(Path(__file__).parents[1].joinpath("data/metrics_vectors.json").read_text())
 STATISTICS = {
     *("change", "total_return", "cagr", "mean_return"),
     *("annual_volatility", "downside_deviation", "sharpe", "sortino", "max_drawdown"),
@@ -85,6 +87,19 @@ def test_statistics_are_exact_and_undefined_ones_say_so(visit, session):
     assert Decimal(found["change"]) == -10
     assert (found["sharpe"], found["annual_volatility"], found["cagr"]) == ("", "", "")
     assert page.dom.one(data_stat="sharpe").text == "n/a"
+
+
+@pytest.mark.parametrize("vector", VECTORS["irregular"], ids=lambda vector: vector["id"])
+def test_page_says_what_the_vectors_expect_of_their_snapshots(visit, session, vector):
+    builders.snapshots(session, [(datetime.fromisoformat(at), Decimal(nav)) for at, nav in vector["nav"]])
+    found = statistics(visit("/portfolio/?range=all", queries=PAGE_QUERIES))
+
+    names = STATISTICS & set(vector["expected_daily"])
+    assert {"total_return", "cagr", "annual_volatility", "sharpe", "sortino", "max_drawdown"} <= names
+    for name in names:
+        whole = vector["expected_full"] if name == "max_drawdown" else vector["expected_daily"]
+        expected = Decimal(whole[name])
+        assert abs(Decimal(found[name]) - expected) <= Decimal("1e-9") * max(1, abs(expected)), name
 
 
 @pytest.mark.parametrize("name", ["1h", "1d", "7d", "30d", "all"])

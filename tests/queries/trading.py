@@ -30,7 +30,10 @@ def made_up(count: int, end: datetime = NOON, seed: int = 5, step: timedelta = t
 
 def stored(session: Session, fills: list[Filled]) -> list[Filled]:
     """The fills, stored under one order of their symbol each."""
-    orders = {symbol: builders.order(session, symbol, at=fills[0].at) for symbol in sorted({f.symbol for f in fills})}
+    orders = {
+        symbol: builders.order(session, symbol, qty=1_000_000, at=fills[0].at)
+        for symbol in sorted({f.symbol for f in fills})
+    }
     rows = [
         {
             "fill_id": fill.fill_id,

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from decimal import Decimal
 
 from webapp.domain.money import ZERO, exact
@@ -25,11 +24,3 @@ class Hold:
             return None
         growth = sum((mids[symbol] / first - 1 for symbol, first in self.first.items() if symbol in mids), ZERO)
         return self.cash * (1 + growth / len(self.first))
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """The newest mid of a symbol at some moment, and when it was quoted."""
-
-    mid: Decimal
-    at: datetime

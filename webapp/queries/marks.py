@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,7 +10,6 @@ from decimal import Decimal
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from webapp.domain.hold import Mark
 from webapp.domain.moments import DAY, HOUR, MINUTE
 from webapp.domain.policy import Policy
 
@@ -40,27 +38,34 @@ _SYMBOLS = text("""
     ORDER BY listed.symbol LIMIT :most
 """)
 
-_FROM_CANDLES = text("""
-    SELECT symbol.name AS symbol, column_end.at, mark.close AS mid, mark.last_at AS mark_at
+_MARKS = """
+    SELECT point.until, array_agg(symbol.name) AS symbols, array_agg(mark.mid) AS mids,
+           array_agg(symbol.name ORDER BY symbol.name) FILTER (WHERE old.is_it) AS stale_for,
+           min(mark.at) FILTER (WHERE old.is_it) AS marked_at
     FROM unnest(CAST(:symbols AS text[])) AS symbol (name)
-    CROSS JOIN unnest(CAST(:ends AS timestamptz[])) AS column_end (at)
+    CROSS JOIN unnest(CAST(:untils AS timestamptz[]), CAST(:moments AS timestamptz[])) AS point (until, at)
+    CROSS JOIN LATERAL ({newest}) AS mark
     CROSS JOIN LATERAL (
-        SELECT close, last_at FROM candles
-        WHERE symbol = symbol.name AND width_seconds = :base AND bucket_at < column_end.at
-        ORDER BY bucket_at DESC LIMIT 1
-    ) AS mark
-""")
-
-_FROM_TICKS = text("""
-    SELECT symbol.name AS symbol, column_end.at, mark.mid_price AS mid, mark.event_at AS mark_at
-    FROM unnest(CAST(:symbols AS text[])) AS symbol (name)
-    CROSS JOIN unnest(CAST(:ends AS timestamptz[])) AS column_end (at)
-    CROSS JOIN LATERAL (
-        SELECT mid_price, event_at FROM market_ticks
-        WHERE symbol = symbol.name AND event_at < column_end.at
-        ORDER BY event_at DESC, tick_id DESC LIMIT 1
-    ) AS mark
-""")
+        SELECT symbol.name = ANY (CAST(:held AS text[])) AND point.at - mark.at > :stale_after AS is_it
+    ) AS old
+    GROUP BY point.until
+"""
+_FROM_CANDLES = text(
+    _MARKS.format(
+        newest="""
+        SELECT close AS mid, last_at AS at FROM candles
+        WHERE symbol = symbol.name AND width_seconds = :base AND bucket_at < point.until
+        ORDER BY bucket_at DESC LIMIT 1"""
+    )
+)
+_FROM_TICKS = text(
+    _MARKS.format(
+        newest="""
+        SELECT mid_price AS mid, event_at AS at FROM market_ticks
+        WHERE symbol = symbol.name AND event_at < point.until
+        ORDER BY event_at DESC, tick_id DESC LIMIT 1"""
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +80,15 @@ class Market:
     stale_after: timedelta
 
 
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """The newest mids at the end of a column; which held symbols' marks were stale, and when the oldest was quoted."""
+
+    mids: Mapping[str, Decimal]
+    stale_for: tuple[str, ...] = ()
+    marked_at: datetime | None = None
+
+
 def market(session: Session, start: datetime, end: datetime) -> Market:
     """The market of [start, end): the first MOST_SYMBOLS by name of those that were quoted in it."""
     rows = session.execute(_SYMBOLS, {"start": start, "end": end, "most": MOST_SYMBOLS}).all()
@@ -84,26 +98,31 @@ def market(session: Session, start: datetime, end: datetime) -> Market:
 
 
 def marks(
-    session: Session, symbols: Sequence[str], ends: Sequence[datetime], width: int
-) -> dict[datetime, dict[str, Mark]]:
-    """The newest mark of each symbol before each of `ends`, which are whole multiples of `width` seconds.
+    session: Session, seen: Market, symbols: Sequence[str], points: Sequence[tuple[datetime, datetime]], width: int
+) -> dict[datetime, Marks]:
+    """The newest mids before each end of a column, with what was stale at a moment of it.
 
-    One probe for each: the cost does not grow with the history.
+    `points` are (end, moment); the ends are whole multiples of `width` seconds. One probe for each symbol and point:
+    the cost does not grow with the history.
     """
     base = base_width(width)
-    statement = _FROM_TICKS if base is None else _FROM_CANDLES
-    found: dict[datetime, dict[str, Mark]] = defaultdict(dict)
-    if symbols:
-        for row in session.execute(statement, {"symbols": list(symbols), "ends": list(ends), "base": base}):
-            found[row.at][row.symbol] = Mark(row.mid, row.mark_at)
-    return found
+    if not symbols:
+        return {}
+    bounds = {
+        "symbols": list(symbols),
+        "untils": [until for until, _ in points],
+        "moments": [at for _, at in points],
+        "held": sorted(seen.held),
+        "stale_after": seen.stale_after,
+        "base": base,
+    }
+    rows = session.execute(_FROM_TICKS if base is None else _FROM_CANDLES, bounds)
+    return {
+        row.until: Marks(dict(zip(row.symbols, row.mids, strict=True)), tuple(row.stale_for or ()), row.marked_at)
+        for row in rows
+    }
 
 
 def base_width(width: int) -> int | None:
     """The widest rollup that columns of `width` seconds can be made of; None when only the rows themselves will do."""
     return next((base for base in (DAY, HOUR, MINUTE) if width % base == 0), None)
-
-
-def stale_symbols(seen: Market, found: Mapping[str, Mark], at: datetime) -> list[str]:
-    """The held symbols whose mark was older than allowed at this moment, by name."""
-    return sorted(name for name, mark in found.items() if name in seen.held and at - mark.at > seen.stale_after)

@@ -14,11 +14,11 @@ from sqlalchemy.orm import Session
 
 from webapp.domain.analytics import Point, Statistics, daily_closes, statistics
 from webapp.domain.desk import SNAPSHOT_SECONDS
-from webapp.domain.hold import Hold, Mark
+from webapp.domain.hold import Hold
 from webapp.domain.moments import DAY, HOUR, MICROSECOND, floor
 from webapp.domain.money import exact
 from webapp.queries.drawdown import Measured, max_drawdown
-from webapp.queries.marks import Market, base_width, market, marks, stale_symbols
+from webapp.queries.marks import Marks, base_width, market, marks
 
 RANGES: Mapping[str, timedelta | None] = MappingProxyType(
     {
@@ -198,20 +198,18 @@ def chart(session: Session, view: Window, *, hold: bool = True) -> Chart:
     drawn = columns(session, view.start, view.end, width)
     seen = market(session, view.start, view.end)
     asked = sorted(seen.first) if hold else sorted(seen.held)
-    ends = [column.at + timedelta(seconds=width) for column in drawn]
-    found = marks(session, asked, ends, width)
+    points = [(column.at + timedelta(seconds=width), column.last_at) for column in drawn]
+    found = marks(session, seen, asked, points, width)
     held = Hold(view.opening[1], seen.first) if hold else None
-    drawn = [_marked(column, found.get(end, {}), seen, held) for column, end in zip(drawn, ends, strict=True)]
+    drawn = [_marked(column, found.get(until), held) for column, (until, _) in zip(drawn, points, strict=True)]
     return Chart(width, drawn, _gaps(drawn, view, width), sorted(seen.first) if hold else ())
 
 
-def _marked(column: Column, found: Mapping[str, Mark], seen: Market, hold: Hold | None) -> Column:
+def _marked(column: Column, found: Marks | None, hold: Hold | None) -> Column:
     """The column with what the market says about it."""
-    old = stale_symbols(seen, found, column.last_at)
-    worth = hold.worth({name: mark.mid for name, mark in found.items()}) if hold else None
-    return replace(
-        column, hold=worth, stale_for=tuple(old), marked_at=min((found[name].at for name in old), default=None)
-    )
+    seen = found or Marks({})
+    worth = hold.worth(seen.mids) if hold else None
+    return replace(column, hold=worth, stale_for=seen.stale_for, marked_at=seen.marked_at)
 
 
 def columns(session: Session, start: datetime, end: datetime, width: int) -> list[Column]:

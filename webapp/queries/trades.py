@@ -18,16 +18,18 @@ from webapp.domain.trades import Filled, OpenTrade, RoundTrip, Tally, book, tall
 MOST_SINCE = 4_000
 """Fills folded for one page. The roll-up runs every few seconds; only on a desk without an engine are there more."""
 
-# Whole hours and days from the buckets; what sticks out at both ends from the rows themselves.
+# Whole hours and days from the buckets; what sticks out at both ends from the rows themselves. OFFSET 0: one look into
+# the index for each of the few spans, where the planner expects many and would read the whole table.
 _SUMS = text("""
     WITH span AS (
         SELECT * FROM unnest(CAST(:widths AS int[]), CAST(:starts AS timestamptz[]), CAST(:ends AS timestamptz[]))
             AS span (width, starts, ends)
     ), part AS (
-        SELECT b.fills, b.bought_qty, b.sold_qty, b.bought, b.sold, b.fees,
-               b.trades, b.wins, b.losses, b.won, b.lost, b.held_seconds
-        FROM span JOIN trade_buckets AS b
-            ON b.width_seconds = span.width AND b.bucket_at >= span.starts AND b.bucket_at < span.ends
+        SELECT b.* FROM span CROSS JOIN LATERAL (
+            SELECT fills, bought_qty, sold_qty, bought, sold, fees, trades, wins, losses, won, lost, held_seconds
+            FROM trade_buckets
+            WHERE width_seconds = span.width AND bucket_at >= span.starts AND bucket_at < span.ends OFFSET 0
+        ) AS b
         UNION ALL
         SELECT 1, CASE WHEN f.side = 'buy' THEN f.qty ELSE 0 END, CASE WHEN f.side = 'sell' THEN f.qty ELSE 0 END,
                CASE WHEN f.side = 'buy' THEN f.qty * f.fill_price ELSE 0 END,
