@@ -275,6 +275,17 @@ def test_order_of_another_program_is_held_against_the_quote_of_its_moment(visit,
     assert "Nobody recorded which quote it was" in page.text
 
 
+def test_line_of_the_audit_says_how_near_a_limit_was_and_when_it_could_pass(visit, trader):
+    trader.cycle("buy", "9")
+    waits = trader.cycle("buy", "1")["error"]["details"]
+    page = visit("/risk/")
+    lines = {(row["action"], row["rule"]): row["details"] for row in page.shown("risk_events")}
+
+    assert lines["warned", "Max order notional"].endswith("limit of 1,000.00 USDC. 90 % of it is used.")
+    assert "Could pass from" in lines["blocked", "Cooldown seconds"]
+    assert waits["retry_at"] in [moment["datetime"] for moment in page.dom.all("time")]
+
+
 def test_cycle_tells_what_it_saw_what_was_said_and_done(visit, trader):
     answer = trader.cycle("buy", "2")
     page = visit(f"/cycles/{answer['cycle_id']}", title="Cycle of SOL-USDC")

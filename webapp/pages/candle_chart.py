@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any, Final
 
 from webapp.domain.moments import ceiling, floor
@@ -45,8 +46,9 @@ def around(story: OrderStory, now: datetime) -> CandleChart | None:
 
 def moment(symbol: str, at: datetime, mid: Any, now: datetime) -> CandleChart | None:
     """The market around a decision that led to no order."""
-    note = [] if mid is None else [Noted("order", at, mid, f"Looked at {filters.utc(at):%H:%M:%S} UTC")]
-    return draw(symbol, at - BEFORE, min(at + AFTER, max(now, at + timedelta(minutes=1))), note, [], None)
+    note = [] if mid is None else [Noted("order", at, mid, f"Looked at {_at(at)}")]
+    end = min(at + AFTER, max(now, at + timedelta(minutes=1)))
+    return draw(symbol, at - BEFORE, end, note, [], None, asked="looked at")
 
 
 def draw(
@@ -57,18 +59,30 @@ def draw(
     flagged: Sequence[tuple[str, str, datetime, str]],
     level: Level | None,
     *,
-    silences: Sequence[Gap] = (),
+    silences: Sequence[Gap] | None = None,
     whole: bool = False,
+    asked: str = "asked for",
 ) -> CandleChart | None:
-    """The candles of a stretch of time as a figure: of the candles alone, or of the `whole` stretch."""
+    """The candles of a stretch of time as a figure: of the candles alone, or of the `whole` stretch.
+
+    Without `silences`, whose ends are exact, the gaps are those between the candles; `asked` says what an order's sign
+    means.
+    """
     width = candles.width_for(end - start)
     bars = candles.between(db.session(), symbol, start, end, width)
-    bands = [("gap", gap.since, gap.until, f"No quote for {filters.duration(gap.lasted)}") for gap in silences]
+    found = between(bars, width) if silences is None else silences
+    bands = [("gap", gap.since, gap.until, f"No quote for {filters.duration(gap.lasted)}") for gap in found]
     span = (floor(start, width), ceiling(end, width)) if whole else None
     figure = candle_figure(bars, width, noted, flagged, level, bands, span)
     if figure is None:
         return None
-    return CandleChart(figure, summary(symbol, bars, width), legend(noted, level, silences), width)
+    return CandleChart(figure, summary(symbol, bars, width), legend(noted, level, found, asked), width)
+
+
+def between(bars: Sequence[Candle], width: int) -> list[Gap]:
+    """Where candles are missing between two others."""
+    step = timedelta(seconds=width)
+    return [Gap(one.at + step, other.at) for one, other in pairwise(bars) if other.at > one.at + step]
 
 
 def notes(story: OrderStory) -> list[Noted]:
@@ -106,9 +120,9 @@ def _at(moment_: datetime) -> str:
     return f"{filters.utc(moment_):%H:%M:%S} UTC"
 
 
-def legend(noted: Sequence[Noted], level: Level | None, silences: Sequence[Gap] = ()) -> list[tuple[str, str]]:
+def legend(noted: Sequence[Noted], level: Level | None, silences: Sequence[Gap], asked: str) -> list[tuple[str, str]]:
     """What the signs mean; only what is there."""
-    words = {"order": "asked for", "buy": "bought", "sell": "sold"}
+    words = {"order": asked, "buy": "bought", "sell": "sold"}
     there = {note.kind for note in noted}
     shown = [(kind, text) for kind, text in words.items() if kind in there]
     shown += [("level", level.words)] if level else []

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from webapp.pages.rulings import audit_words
+from webapp.domain.money import quantise
 from webapp.web.filters import times
 from webapp.web.rows import Row, Shown, shown
 
@@ -33,10 +35,12 @@ LOOKS: Final = {
         noun="fill",
         caption="Fills, newest first",
         columns=shown(
-            Shown("fill_id", link="/orders/{order_id}#fill-{fill_id}"),
+            "fill_id",
             *("filled_at", "symbol", "side", "qty", "fill_price"),
-            Shown("notional", value=lambda row: times(row["qty"], row["fill_price"])),
-            *("fee", "slippage_bps", "order_id", "cycle_id"),
+            Shown("notional", value=lambda row: quantise(times(row["qty"], row["fill_price"]))),
+            *("fee", "slippage_bps"),
+            Shown("order_id", link="/orders/{order_id}#fill-{fill_id}"),
+            "cycle_id",
         ),
     ),
     "signals": Look(
@@ -66,7 +70,11 @@ LOOKS: Final = {
     "risk_events": Look(
         noun="decision",
         caption="Risk decisions, newest first",
-        columns=shown("created_at", "action", "details", "rule", "symbol", "order_id", "cycle_id", "risk_event_id"),
+        columns=shown(
+            *("created_at", "action"),
+            Shown("details", text=audit_words),
+            *("rule", "symbol", "order_id", "cycle_id", "risk_event_id"),
+        ),
     ),
     "policies": Look(
         noun="version",

@@ -31,7 +31,7 @@ RANGES: Final = {
 }
 DEFAULT_RANGE: Final = "1h"
 LEAST_SPAN: Final = timedelta(minutes=2)
-MARKED_FILLS: Final = 100
+MARKED_FILLS: Final = 80
 """More signs than this would hide the candles."""
 
 
@@ -88,11 +88,12 @@ def view(quote: LatestQuote, now: datetime, params: ListParams) -> View:
 
 @dataclass(frozen=True)
 class Drawn:
-    """What a view shows: the chart (None where nothing was quoted), the silences in it, the desk's fills on it."""
+    """What a view shows: the chart (None where nothing was quoted), the silences in it."""
 
     chart: CandleChart | None
     gaps: list[Gap]
-    fills: int
+    cut: bool
+    """Whether the desk filled more often than is marked."""
     quality: quality.Quality
 
 
@@ -106,7 +107,7 @@ def draw(found: View) -> Drawn:
               f"{price(fill['fill_price'])}") for fill in traded
     ]  # fmt: skip
     chart = candle_chart.draw(found.symbol, found.start, found.end, notes, [], None, silences=silent, whole=True)
-    return Drawn(chart, silent, len(traded), quality.of(session, found.symbol, found.start, found.end))
+    return Drawn(chart, silent, len(traded) == MARKED_FILLS, quality.of(session, found.symbol, found.start, found.end))
 
 
 def _did(fill: Any) -> str:

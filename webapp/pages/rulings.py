@@ -10,11 +10,13 @@ from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
+from markupsafe import Markup
+
 from webapp.domain.errors import BadInput
 from webapp.domain.market import parse_time
 from webapp.domain.money import ZERO, exact, round_down, telling
 from webapp.domain.risk.verdict import WARN_FROM
-from webapp.web.filters import NOTHING, number, qty, words
+from webapp.web.filters import NOTHING, number, percent, qty, sentence, when, words
 
 ELSE: Final = {
     "KILL_SWITCH_ACTIVE": "It passes once somebody releases the switch.",
@@ -94,7 +96,7 @@ def rulings(documents: Iterable[Mapping[str, Any]], order_qty: Decimal) -> list[
 def _ruling(document: Mapping[str, Any], order_qty: Decimal) -> Ruling:
     amounts = {name: _amount(document.get(name)) for name in ("value", "limit", "headroom", "usage")}
     rule, ok, unit = document["rule"], document.get("ok") is True, str(document.get("unit") or "")
-    retry_at, sentence = _moment(document.get("retry_at")), document.get("sentence")
+    retry_at, own = _moment(document.get("retry_at")), document.get("sentence")
     value, limit = amounts["value"], amounts["limit"]
     floor = amounts["usage"] is None and limit is not None and limit > 0
     return Ruling(
@@ -103,7 +105,7 @@ def _ruling(document: Mapping[str, Any], order_qty: Decimal) -> Ruling:
         applies=document.get("applies") is not False,
         binding=document.get("binding") is True,
         unit=unit,
-        sentence=sentence if isinstance(sentence, str) and sentence else words(rule),
+        sentence=own if isinstance(own, str) and own else words(rule),
         retry_at=retry_at,
         share=_share(amounts["usage"], value, limit, floor=floor, ok=ok),
         remedy="" if ok or retry_at else _remedy(rule, value, limit, unit, order_qty, floor=floor),
@@ -148,6 +150,18 @@ def _moment(text: Any) -> datetime | None:
     with suppress(BadInput):
         return parse_time(text)
     return None
+
+
+def audit_words(event: Mapping[str, Any]) -> str:
+    """A line of the audit: its sentence, how near a passed limit was, and from when a blocked order could pass."""
+    details = event["details"]
+    told = sentence(details)
+    usage, retry_at = _amount(details.get("usage")), _moment(details.get("retry_at"))
+    if event["action"] == "warned" and usage is not None:
+        return f"{told} {percent(usage, 0)} of it is used."
+    if event["action"] == "blocked" and retry_at is not None:
+        return Markup('{} <span class="soft">Could pass from {}.</span>').format(told, when(retry_at))
+    return told
 
 
 def nearest(found: Iterable[Ruling]) -> Ruling | None:

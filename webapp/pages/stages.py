@@ -7,7 +7,7 @@ from typing import Any
 
 from webapp.domain.money import exact
 from webapp.pages.rulings import Ruling, nearest, share_text
-from webapp.pages.telling import lapse
+from webapp.pages.telling import AT_ONCE, lapse
 from webapp.queries.lineage import OrderStory
 from webapp.web.filters import fee, price, qty, signed, words
 
@@ -82,8 +82,10 @@ def order(story: OrderStory) -> Stage:
     """Its state, and how long it took to get there."""
     status = story.order["status"]
     tone = {"executed": "good", "approved": "wait", "proposed": "wait"}.get(status, "bad")
-    lasted = story.ended_at - story.order["created_at"]
-    note = "" if status in ("approved", "proposed", "rejected") or not story.transitions else f"after {lapse(lasted)}"
+    note = ""
+    if status in ("executed", "canceled") and story.transitions:
+        lasted = story.ended_at - story.order["created_at"]
+        note = "at once" if lasted < AT_ONCE else f"after {lapse(lasted)}"
     return Stage("Order", tone, "resting" if status == "approved" else status, note)
 
 

@@ -14,8 +14,8 @@ from webapp.queries.lineage import OrderStory
 from webapp.queries.surroundings import Rulebook
 from webapp.web.filters import age, duration, fee, in_words, money, number, page_now, price, qty, sentence, when, words
 
-AT_ONCE: Final = 1
-"""Seconds within which an order counts as filled at once."""
+AT_ONCE: Final = timedelta(seconds=1)
+"""Within this an order counts as filled at once."""
 
 
 def outcome(story: OrderStory, found: Sequence[Ruling], rules: Rulebook, market: Any) -> Markup:
@@ -71,7 +71,7 @@ def bought(story: OrderStory) -> Markup:
     notional = sum((part.notional for part in story.fills), Decimal(0))
     fees = sum((fill["fee"] for fill in fills), Decimal(0))
     span = fills[-1]["filled_at"] - story.order["created_at"]
-    soon = "at once" if span.total_seconds() < AT_ONCE else f"{lapse(span)} after it was asked for"
+    soon = "at once" if span < AT_ONCE else f"{lapse(span)} after it was asked for"
     return Markup("{} fill{}: {} {} at {}{} for {} USDC and a fee of {} USDC, {}").format(
         len(fills), "" if len(fills) == 1 else "s", qty(total), story.order["symbol"],
         "" if len(fills) == 1 else "an average of ", price(notional / total), money(notional), fee(fees), soon,
