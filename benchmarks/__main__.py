@@ -4,6 +4,7 @@ A floor is the least a program could do for the same rows: bare WSGI, psycopg2 a
 Floor and desk take turns, so that a busy machine slows both; medians are compared. Times mean little, ratios do.
 """
 
+import json
 import statistics
 import sys
 import tempfile
@@ -11,6 +12,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import count
 from pathlib import Path
 
 import psycopg2
@@ -26,7 +28,7 @@ from webapp.domain.orders import Proposal, Side
 from webapp.domain.strategies import deal
 from webapp.extensions import COMMAND_LIMITS, db, make_engine
 from webapp.feeds.simulated import SimulatedFeed
-from webapp.services import history, kill_switch, market, policy, trading
+from webapp.services import history, kill_switch, market, policy, tokens, trading
 
 DAYS = 3
 BATCH = 1_000
@@ -97,6 +99,39 @@ def pages(app: APIFlask, connection: psycopg2.extensions.connection) -> None:
     told("overview", floor, page_of(app, "/"), 200)
 
 
+def api(app: APIFlask, token: str, connection: psycopg2.extensions.connection) -> None:
+    """What a bot waits for most, the token's look-up included."""
+    bearer = {"Authorization": f"Bearer {token}"}
+    keys = count()
+
+    def floor() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+            cursor.execute(NEWEST)
+            json.dumps(cursor.fetchall(), default=str)
+        connection.rollback()
+
+    def commit() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("INSERT INTO bench_floor SELECT 1")
+        connection.commit()
+
+    def trade() -> None:
+        number = next(keys)
+        body = {
+            "symbol": "SOL-USDC",
+            "trigger_source": "bench",
+            "idempotency_key": f"bench-{number}",
+            "proposal": {"side": "sell" if number % 2 else "buy", "qty": "0.01", "confidence": "0.9"},
+        }
+        builder = EnvironBuilder("/v1/trade/cycle", method="POST", json=body, headers=bearer)
+        _, status, _ = run_wsgi_app(app, builder.get_environ(), buffered=True)
+        assert status.startswith("202"), status
+
+    told("GET /v1/orders?limit=50", floor, page_of(app, "/v1/orders?limit=50", bearer), 200)
+    told("POST /v1/trade/cycle, durable", commit, trade, 200)
+
+
 def cycles(session: Session, connection: psycopg2.extensions.connection) -> None:
     side = [Side.BUY]
 
@@ -151,6 +186,8 @@ def main() -> None:
             public_read=True,
             testing=True,
             log_level="error",
+            rate_limit_reads=0,
+            rate_limit_writes=0,
         )
         sys.stdout.write(f"{DAYS} days of history ...\n")
         filled_desk(config)
@@ -163,6 +200,8 @@ def main() -> None:
         with app.app_context(), Session(db.engine) as session:
             market.accept(session, [Tick("SOL-USDC", Decimal("150"), Decimal("150.01"), datetime.now(UTC))], "bench")
             cycles(session, connection)
+            _, token = tokens.create_token(session, "bench", ["read", "trade"], "bench")
+            api(app, token, connection)
             ingest(session, connection)
             db.engine.dispose()
         halts(app, connection)

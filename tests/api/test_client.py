@@ -105,8 +105,8 @@ class Script:
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                length = int(self.headers["Content-Length"])
-                script.asked.append(json.loads(self.rfile.read(length)))
+                length = int(self.headers["Content-Length"] or 0)
+                script.asked.append(json.loads(self.rfile.read(length) or b"null"))
                 status, headers, body = script.answers.pop(0)
                 if status is None:
                     self.connection.close()
@@ -116,6 +116,8 @@ class Script:
                     self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(body)
+
+            do_GET = do_POST
 
             def log_message(self, *_: Any) -> None:
                 pass
@@ -182,9 +184,11 @@ def test_quotes_are_not_sent_twice_and_what_is_wrong_not_again(scripted: Callabl
 def test_a_redirect_never_gets_the_token(scripted: Callable[..., Script]) -> None:
     elsewhere = scripted(DONE)
     for status in (301, 302, 303, 307, 308):
-        script = scripted((status, {"Location": f"{elsewhere.url}/v1/trade/cycle"}, b""))
-        with pytest.raises(Unconfirmed):
-            Desk(script.url, "t", patience=0).propose(Proposal(SOL, *BUY))
+        away = (status, {"Location": f"{elsewhere.url}/v1/elsewhere"}, b"")
+        desk = Desk(scripted(away, away).url, "t", patience=0)
+        for ask in (desk.status, lambda desk=desk: desk.propose(Proposal(SOL, *BUY))):
+            with pytest.raises(Unconfirmed):
+                ask()
     assert elsewhere.asked == []
 
 

@@ -65,6 +65,8 @@ def settings_for(url: URL, folder: Path, **more: str) -> dict[str, str]:
         "DATABASE_URL": url.render_as_string(hide_password=False),
         "INSTANCE_PATH": str(folder),
         "SECRET_KEY": "a key for tests",
+        "RATE_LIMIT_READS": "0",
+        "RATE_LIMIT_WRITES": "0",
         "SOLANA_RPC_URL": NOWHERE,
         "FEED": "simulated",
         "SYMBOLS": SYMBOLS,
