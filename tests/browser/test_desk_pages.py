@@ -228,7 +228,7 @@ def everything(trader, session, engine):
     kill_switch.halt(engine, "a drill", by="user:olga")
     kill_switch.release(engine, "it is over", by="user:olga")
     return [
-        *("/", "/portfolio/", "/market/", "/market/?symbol=SOL-USDC"),
+        *("/", "/portfolio/", "/market/", "/market/SOL-USDC", "/market/?symbol=SOL-USDC"),
         *("/orders/", "/signals/", "/fills/", "/cycles/", "/positions/", "/risk/", "/risk/policy", "/kill-switch/"),
         *("/smoke-runs/", "/system/", "/logout"),
         *(

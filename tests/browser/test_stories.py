@@ -1,0 +1,94 @@
+"""Journeys: an order watched until it fills, a policy changed with a look at it first, both also without a script."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.support import PASSWORD
+from tests.trader import Trader
+from webapp.services import access, policy
+
+PHONE = {"width": 320, "height": 700}
+
+
+@pytest.fixture
+def settings(settings):
+    """A desk that everybody may read, as the demo is."""
+    return settings.model_copy(update={"public_read": True})
+
+
+@pytest.fixture
+def trader(session):
+    return Trader(session)
+
+
+def test_open_order_is_seen_to_fill_without_losing_what_is_opened(page, trader):
+    order_id = trader.cycle("buy", "1", limit="98")["order"]["order_id"]
+    page.goto(f"/orders/{order_id}")
+    expect(page.locator(".outcome")).to_contain_text("Resting: it fills at 98.0000 USDC")
+    page.locator(".as-curl summary").click()
+    trader.price = Decimal("97.5")
+    trader.quote()
+
+    expect(page.locator(".outcome")).to_contain_text("Filled in full", timeout=15_000)
+    expect(page.locator("table[data-table=fills] tbody tr")).to_have_count(1, timeout=15_000)
+    expect(page.locator(".fill-sums")).to_contain_text("the order's own limit = 98 USDC")
+    assert page.locator(".as-curl[open]").count() == 1
+    assert page.locator(".plot-mark-buy").count() == 1
+
+
+def test_resting_order_is_canceled_on_a_phone_and_says_by_whom(page, log_in, trader):
+    order_id = trader.cycle("buy", "1", limit="98")["order"]["order_id"]
+    page.set_viewport_size(PHONE)
+    log_in("operator")
+    page.goto(f"/orders/{order_id}")
+    page.get_by_label("Why cancel it").fill("changed my mind")
+    page.get_by_role("button", name="Cancel this order").click()
+
+    expect(page.get_by_text("The order is canceled.")).to_be_visible()
+    expect(page.locator(".outcome")).to_contain_text(re.compile("Canceled by user:operator after .*: changed my mind"))
+
+
+def change_largest_order(page: Page, *, script: bool) -> None:
+    """From the form over the look at the change to the history."""
+    page.goto("/risk/policy")
+    page.get_by_label("Largest order").fill("750.5")
+    page.get_by_label("Why the change").fill("calmer")
+    if script:
+        expect(page.locator("#policy-preview")).to_contain_text(re.compile("1,000.USDC.*750.5.USDC", re.DOTALL))
+    page.get_by_role("button", name="Review the change").click()
+    expect(page.locator("h1")).to_have_text("Review the change")
+    expect(page.locator("table[data-table=policy_changes]")).to_contain_text("tighter")
+
+
+def test_policy_is_changed_with_the_difference_in_view_before_and_after(page, log_in, axe, session):
+    log_in("admin")
+    change_largest_order(page, script=True)
+    assert axe() == []
+    page.get_by_role("button", name="Put version 2 in force").click()
+
+    expect(page.get_by_text("Policy version 2 is in force.")).to_be_visible()
+    newest = page.locator("table[data-table=policies] tbody tr").first
+    expect(newest).to_contain_text("calmer")
+    expect(newest).to_contain_text(re.compile("Largest order 1,000.USDC → 750.5.USDC"))
+    assert str(policy.current(session).policy.max_order_notional) == "750.5"
+
+
+def test_policy_is_changed_without_a_script_too(new_context, live_server, session):
+    access.ensure_user(session, "admin", PASSWORD, "admin")
+    page = new_context(base_url=live_server, java_script_enabled=False).new_page()
+    page.goto("/login")
+    page.locator("[name=username]").fill("admin")
+    page.locator("[name=password]").fill(PASSWORD)
+    page.locator("form[data-form=login] [type=submit]").click()
+    change_largest_order(page, script=False)
+    page.get_by_role("button", name="Back to the form").click()
+    expect(page.get_by_label("Largest order")).to_have_value("750.5")
+    page.get_by_role("button", name="Review the change").click()
+    page.get_by_role("button", name="Put version 2 in force").click()
+
+    expect(page.get_by_text("Policy version 2 is in force.")).to_be_visible()
