@@ -201,6 +201,7 @@ def main() -> None:
             market.accept(session, [Tick("SOL-USDC", Decimal("150"), Decimal("150.01"), datetime.now(UTC))], "bench")
             cycles(session, connection)
             _, token = tokens.create_token(session, "bench", ["read", "trade"], "bench")
+            session.rollback()
             api(app, token, connection)
             ingest(session, connection)
             db.engine.dispose()
