@@ -68,6 +68,11 @@ def postgres_url(testrun_uid: str) -> Iterator[URL]:
     if given := os.environ.get("TEST_DATABASE_URL"):
         yield make_url(given).set(drivername="postgresql+psycopg2")
         return
+    yield from embedded_server(testrun_uid)
+
+
+def embedded_server(testrun_uid: str) -> Iterator[URL]:
+    """The project's own server, whatever `TEST_DATABASE_URL` says."""
     home = Path(tempfile.gettempdir()) / f"paperdesk-test-{testrun_uid[:12]}"
     handle = embedded.acquire(home, SERVER_SETTINGS, temporary=True)
     yield make_url(handle.url)
@@ -89,6 +94,11 @@ def run_on_server(url: URL, *statements: str) -> None:
 @pytest.fixture(scope="session")
 def template_database(postgres_url: URL, testrun_uid: str) -> Iterator[str]:
     """The name of a migrated, empty database that is only ever copied."""
+    yield from template_on(postgres_url, testrun_uid)
+
+
+def template_on(postgres_url: URL, testrun_uid: str) -> Iterator[str]:
+    """The template, made by whichever worker comes first."""
     name = f"paperdesk_template_{testrun_uid[:12]}"
     guard = psycopg2.connect(postgres_url.set(drivername="postgresql").render_as_string(hide_password=False))
     try:

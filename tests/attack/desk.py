@@ -1,6 +1,5 @@
 """The whole state of a desk in numbers, and what must hold of it whatever happened."""
 
-import os
 from collections.abc import Mapping
 from decimal import Decimal
 
@@ -22,8 +21,6 @@ _LINKS = """
 SELECT c.seq, c.source, e.enabled FROM audit_chain c LEFT JOIN kill_switch_events e ON e.event_id = c.row_id
 WHERE c.source IN ('fills', 'kill_switch_events') ORDER BY c.seq
 """
-SOAK = int(os.environ.get("SOAK_TIMES", "120"))
-"""How often the long forms attack."""
 State = Mapping[str, Decimal | int]
 
 

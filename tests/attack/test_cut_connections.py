@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from tests.attack import desk
 from tests.attack.desk import State
 from tests.attack.wire import Cut, Proxy
+from tests.figures import Figure
 from tests.services.desks import BOT, CALM, NOON, cycle, limits, one, quote, rows, take
 from tests.support import eventually
 from webapp.domain.errors import Conflict, Unconfirmed
@@ -209,18 +210,19 @@ def test_cut_in_the_middle_and_at_the_commit_leaves_before_or_after_and_the_retr
 
 
 @pytest.mark.soak
+@pytest.mark.figure(id="A3")
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("how", get_args(Cut))
 @pytest.mark.parametrize("name", ACTS)
 def test_cut_at_every_message_leaves_before_or_after_and_the_retry_converges(
-    desk_for: Callable[[str], Attack], name: str, how: Cut
+    desk_for: Callable[[str], Attack], name: str, how: Cut, figure: Figure
 ) -> None:
     made = desk_for(name)
     messages = made.learn()
     met = attack(made, ((message, how) for message in count(1)))
-    assert met.cuts >= messages
     assert met.kept >= (how == "unanswered"), "the commit itself was never cut"
-    print(
-        f"\nA3 {name}, {how}: {met.cuts} cuts, {met.kept} of them after the commit; "
-        "0 states between, every repetition made exactly one effect"
+    figure(
+        f"{name}, {how}: {messages} messages up to the commit, {met.cuts} cuts, {met.kept} of them after the commit; "
+        "0 states between, every repetition made exactly one effect",
+        reached=met.cuts >= messages,
     )

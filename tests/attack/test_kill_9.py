@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from tests.attack import desk
 from tests.attack.processes import SYMBOLS, Program, Web, engine_program, kept_from_surviving, web_program
+from tests.figures import Figure, times
 from tests.services.desks import limits, one, rows
 from tests.support import eventually
 from webapp.domain.market import Tick
@@ -27,6 +28,7 @@ from webapp.services import kill_switch, market, tokens
 SLOW = 90
 pytestmark = pytest.mark.timeout(600)
 SEED = 20
+BACK_LIMIT = 5.0
 WILD = {
     "min_confidence": "0",
     "cooldown_seconds": 0,
@@ -67,9 +69,8 @@ def work(session: Session) -> int:
     return int(one(session, "SELECT count(*) FROM cycles"))
 
 
-def kill_engine(session: Session, engine: Engine, program: Program, chance: random.Random) -> float:
+def kill_engine(session: Session, engine: Engine, program: Program, *, halts: bool, chance: random.Random) -> float:
     """Let it work for a moment, kill it, start it again; how long until it worked again."""
-    halts = chance.random() < 0.5
     seen = work(session)
     assert eventually(lambda: work(session) > seen, SLOW), program.said[-2000:]
     time.sleep(chance.uniform(0, 1.2))
@@ -109,26 +110,29 @@ def test_killed_engine_leaves_sound_books_and_its_successor_goes_on(
 ) -> None:
     chance = random.Random(SEED)
     program = start(engine_program(database_url, tmp_path / "engine"))
-    for _ in range(3):
-        kill_engine(session, engine, program, chance)
+    for halts in (False, True, False):
+        kill_engine(session, engine, program, halts=halts, chance=chance)
     check_engine_work(session)
     assert one(session, "SELECT epoch FROM engine_lease") == 4
 
 
 @pytest.mark.soak
+@pytest.mark.figure(id="F1")
 @pytest.mark.timeout(7200)
 @pytest.mark.usefixtures("moving_market")
 def test_engine_killed_many_times(
-    session: Session, engine: Engine, database_url: URL, tmp_path: Path, start: Start
+    session: Session, engine: Engine, database_url: URL, tmp_path: Path, start: Start, figure: Figure
 ) -> None:
     chance = random.Random(SEED)
     program = start(engine_program(database_url, tmp_path / "engine"))
-    took = [kill_engine(session, engine, program, chance) for _ in range(desk.SOAK)]
+    halts = [chance.random() < 0.5 for _ in range(times(250))]
+    took = [kill_engine(session, engine, program, halts=halted, chance=chance) for halted in halts]
     check_engine_work(session)
     found = desk.state(session)
-    print(
-        f"\nF1 engine killed {len(took)} times, {found['cycles']} cycles, {found['fills']} fills: "
-        f"books and audit whole, 0 half cycles, halted stayed halted; at work again after {told(took)}, limit 5 s"
+    figure(
+        f"engine killed {len(took)} times, {found['cycles']} cycles, {found['fills']} fills: "
+        f"books and audit whole, 0 half cycles, halted stayed halted; at work again after {told(took)}",
+        reached=max(took) <= BACK_LIMIT,
     )
 
 
@@ -160,14 +164,14 @@ class Bot:
         return text if status in (202, 409, 423) else None
 
 
-def kill_web(session: Session, engine: Engine, web: Web, token: str, chance: random.Random) -> float:
-    """Kill it while bots trade, every other time right after a halt was asked for; how long until it is back."""
+def kill_web(session: Session, engine: Engine, web: Web, token: str, *, halts: bool, chance: random.Random) -> float:
+    """Kill it while bots trade, if `halts` right after a halt was asked for; how long until it is back."""
     seen = work(session)
     assert eventually(lambda: work(session) > seen + 3, SLOW), web.said[-2000:]
     halted = 0
     with ThreadPoolExecutor(1) as hand:
         asked = None
-        if chance.random() < 0.5:
+        if halts:
             asked = hand.submit(web.post, "/kill-switch", {"enabled": True, "reason": "a drill"}, token)
         time.sleep(chance.uniform(0, 0.15))
         web.kill()
@@ -187,8 +191,11 @@ def kill_web(session: Session, engine: Engine, web: Web, token: str, chance: ran
     return took
 
 
-def attack_web(session: Session, engine: Engine, web: Web, times: int) -> tuple[list[float], int, int]:
-    """How long it took to be back each time, how many requests there were, and how often they were sent again."""
+def attack_web(session: Session, engine: Engine, web: Web, halts: list[bool]) -> tuple[list[float], int, int]:
+    """How long it took to be back each time, how many requests there were, and how often they were sent again.
+
+    `halts` says of each kill whether a halt was asked for before it.
+    """
     limits(session, **WILD)
     market.accept(session, [Tick("SOL-USDC", Decimal(100), Decimal(100), datetime.now(UTC))], "test")
     _, token = tokens.create_token(session, "bot", ("read", "trade", "halt"), "test")
@@ -198,7 +205,7 @@ def attack_web(session: Session, engine: Engine, web: Web, times: int) -> tuple[
     with ThreadPoolExecutor(len(bots)) as pool:
         busy = [pool.submit(bot.trade_until, stop) for bot in bots]
         try:
-            took = [kill_web(session, engine, web, token, chance) for _ in range(times)]
+            took = [kill_web(session, engine, web, token, halts=halted, chance=chance) for halted in halts]
         finally:
             stop.set()
         for future in busy:
@@ -216,18 +223,47 @@ def test_killed_web_server_answers_each_request_once_and_comes_back(
 ) -> None:
     web = start(web_program(database_url, tmp_path / "web"))
     assert isinstance(web, Web)
-    attack_web(session, engine, web, times=3)
+    attack_web(session, engine, web, [False, True, True])
 
 
 @pytest.mark.soak
+@pytest.mark.figure(id="F1")
 @pytest.mark.timeout(7200)
 def test_web_server_killed_many_times(
-    session: Session, engine: Engine, database_url: URL, tmp_path: Path, start: Start
+    session: Session, engine: Engine, database_url: URL, tmp_path: Path, start: Start, figure: Figure
 ) -> None:
-    web = start(web_program(database_url, tmp_path / "web"))
+    web, chance = start(web_program(database_url, tmp_path / "web")), random.Random(SEED)
     assert isinstance(web, Web)
-    took, requests, again = attack_web(session, engine, web, times=desk.SOAK)
-    print(
-        f"\nF1 web server killed {len(took)} times, {requests} requests, sent again {again} times: exactly one effect "
-        f"each, books and audit whole, halted stayed halted; back after {told(took)}, limit 5 s"
+    took, requests, again = attack_web(session, engine, web, [chance.random() < 0.5 for _ in range(times(250))])
+    figure(
+        f"web server killed {len(took)} times, {requests} requests, sent again {again} times: exactly one effect "
+        f"each, books and audit whole, halted stayed halted; back after {told(took)}",
+        reached=max(took) <= BACK_LIMIT,
     )
+
+
+@pytest.mark.soak
+@pytest.mark.figure(id="K3")
+@pytest.mark.timeout(3600)
+@pytest.mark.usefixtures("moving_market")
+def test_halts_outlive_the_engine_that_traded(
+    session: Session, engine: Engine, database_url: URL, tmp_path: Path, start: Start, figure: Figure
+) -> None:
+    program, chance, turns = start(engine_program(database_url, tmp_path / "engine")), random.Random(SEED), times(30)
+    for _ in range(turns):
+        kill_engine(session, engine, program, halts=True, chance=chance)
+    check_engine_work(session)
+    fills = one(session, "SELECT count(*) FROM fills")
+    figure(f"engine killed after {turns} halts, {fills} fills: 0 halts lost, 0 fills after one", reached=True)
+
+
+@pytest.mark.soak
+@pytest.mark.figure(id="K3")
+@pytest.mark.timeout(3600)
+def test_halts_outlive_the_web_server_that_answered_them(
+    session: Session, engine: Engine, database_url: URL, tmp_path: Path, start: Start, figure: Figure
+) -> None:
+    web, turns = start(web_program(database_url, tmp_path / "web")), times(30)
+    assert isinstance(web, Web)
+    _, requests, _ = attack_web(session, engine, web, [True] * turns)
+    figure(f"web killed after {turns} halts, {requests} requests: 0 answered halts lost", reached=True)

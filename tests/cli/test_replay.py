@@ -16,7 +16,7 @@ from webapp.config import Config
 from webapp.services import kill_switch
 
 Run = Callable[..., Result]
-DATA = Path(__file__).parents[3] / "shared" / "data"
+DATA = Path(__file__).parents[1] / "data"
 START = datetime(2024, 5, 6, 9, tzinfo=UTC)
 HEADER = "symbol,bid_price,ask_price,event_at"
 
@@ -191,7 +191,6 @@ def test_quotes_that_jump_halt_the_desk_and_the_command_says_so(run: Run, sessio
     assert kill_switch.state(session).enabled
 
 
-@pytest.mark.skipif(not DATA.is_dir(), reason=f"the recorded quotes are not at {DATA}")
 def test_recorded_quotes_are_replayed_and_the_books_have_no_drift(app: APIFlask, run: Run, session: Session) -> None:
     done = run(DATA / "quotes_1m_coinbase_BTCUSD_20180404-0405.csv.gz")
     assert done.exit_code == 0

@@ -15,7 +15,6 @@ from typing import Any
 from uuid import uuid4
 
 import psycopg2
-import pytest
 from sqlalchemy import Engine
 
 from webapp.embedded import programs
@@ -163,9 +162,6 @@ def recording(engine: Engine) -> Iterator[WriteAheadLog]:
     """Keep the log from here on (a replication slot holds it) until the block ends."""
     slot = f"proof_{uuid4().hex}"
     with connected(engine) as cursor:
-        cursor.execute("SHOW data_directory")
-        if not Path(cursor.fetchone()[0]).is_dir():
-            pytest.skip("the database server's log is on another machine")
         cursor.execute("SELECT pg_create_physical_replication_slot(%s, true)", (slot,))
         cursor.execute("SELECT pg_current_wal_insert_lsn()::text")
         start = cursor.fetchone()[0]

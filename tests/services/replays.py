@@ -7,7 +7,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import pytest
 from sqlalchemy.orm import Session
 
 from tests.services.desks import BTC, NOON, SOL, after, dump, rows
@@ -20,9 +19,8 @@ from webapp.services import policy
 from webapp.services import replay as service
 from webapp.services.replay import Entry, Plan, Report
 
-DATA = Path(__file__).parents[3] / "shared" / "data"
-"""The recorded quotes, beside the project."""
-needs_data = pytest.mark.skipif(not DATA.is_dir(), reason=f"the recorded quotes are not at {DATA}")
+DATA = Path(__file__).parents[1] / "data"
+"""The recorded quotes."""
 CLOCKED = ("audit_chain", "audit_head", "replay_runs", "account", "kill_switch", "policies")
 """Tables with a column that tells when a row was really written, or by chance; the rest of them is compared apart."""
 

@@ -17,6 +17,7 @@ from sqlalchemy.engine import URL
 
 from tests.conftest import _database
 from tests.domain.desks import buy, sell
+from tests.figures import Figure, times
 from tests.services.desks import BTC, CALM, SOL
 from tests.services.replays import Turns
 from tests.services.twins import Trouble, Twins
@@ -246,6 +247,15 @@ def test_desk_on_a_database_is_the_desk_in_memory_whatever_happens(attacked: Cal
 
 
 @pytest.mark.soak
+@pytest.mark.figure(id="A1")
 @pytest.mark.timeout(3600)
-def test_desk_on_a_database_is_the_desk_in_memory_for_long(attacked: Callable[[int, int], None]) -> None:
-    attacked(200, 50)
+def test_desk_on_a_database_is_the_desk_in_memory_for_long(
+    attacked: Callable[[int, int], None], figure: Figure
+) -> None:
+    stories, steps = times(100), 60
+    attacked(stories, steps)
+    figure(
+        f"{stories} stories of up to {steps} steps on PostgreSQL, with crashes and restarts: after each step the desk "
+        "in memory and the third fold to the last digit",
+        reached=True,
+    )

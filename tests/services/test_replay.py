@@ -8,7 +8,6 @@ from tests.services.replays import (
     Idle,
     Turns,
     differences,
-    needs_data,
     of_files,
     picture,
     plan,
@@ -30,7 +29,6 @@ class Cut(Exception):
     """The process dies here."""
 
 
-@needs_data
 @pytest.mark.parametrize(
     ("files", "strategy"),
     [((BTCUSD,), "momentum"), ((BTCUSD,), "mean_reversion"), ((FOUR,), "turns")],

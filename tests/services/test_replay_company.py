@@ -10,7 +10,6 @@ from tests.services.desks import BTC, CALM, after, cycle, limits, one, quote, ro
 from tests.services.replays import (
     Idle,
     Turns,
-    needs_data,
     of_files,
     plan,
     play,
@@ -27,7 +26,6 @@ BTCUSD = "quotes_1m_coinbase_BTCUSD_20180404-0405.csv.gz"
 
 
 # --- several files, in any order ---
-@needs_data
 def test_several_files_are_merged_by_time(session: Session) -> None:
     names = (BTCUSD, "quotes_1m_coinbase_ETHUSD_20180404-0405.csv.gz")
     quotes = of_files(*names)
