@@ -34,11 +34,22 @@ document.body.append(floating);
 
 document.addEventListener("pointerover", (event) => {
   if (event.pointerType === "touch" || floating.contains(event.target)) return;
-  const code = event.target.closest?.("td .id")?.closest("td")?.querySelector(".id");
+  const cell = event.target.closest?.("td[data-value]");
+  const code = cell?.querySelector(".id");
   floating.hidden = !code;
+  if (cell && !cell.title) cell.title = wholeOf(cell);
   if (!code) return;
-  id = code.title;
+  id = cell.dataset.value;
   const box = code.getBoundingClientRect();
   floating.style.left = `${box.right + scrollX}px`;
   floating.style.top = `${box.top + scrollY + box.height / 2}px`;
 });
+
+/* What a cell stands for, in full: an id, or a moment by both clocks. Rows that come later bring no titles. */
+function wholeOf(cell) {
+  const value = cell.dataset.value;
+  if (!cell.classList.contains("is-time")) return cell.classList.contains("is-id") ? value : "";
+  const utc = `${value.slice(0, 10)} ${value.slice(11, 19)} UTC`;
+  const own = new Date(value).toLocaleString("en-GB", { day: "2-digit", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit", timeZoneName: "short" });
+  return own.endsWith("UTC") ? utc : `${utc} = ${own.replace(",", "")}`;
+}

@@ -2,7 +2,8 @@
 
 /* What somebody types, has opened or stands on stays as it is. */
 if (window.Idiomorph) {
-  const kept = (name, node) => (name === "open" && node.tagName === "DETAILS") || (name === "tabindex" && node.tagName === "TR");
+  const keptOf = { DETAILS: ["open"], TR: ["tabindex"], TD: ["title"] };
+  const kept = (name, node) => keptOf[node.tagName]?.includes(name);
   Idiomorph.defaults.ignoreActiveValue = true;
   Idiomorph.defaults.callbacks.beforeAttributeUpdated = (name, node) => !kept(name, node);
 }

@@ -66,7 +66,11 @@ class Visited:
         """What a browser would send of a form, with some fields typed over."""
         data: dict[str, str] = {}
         for node in self.form(name).walk():
-            if node.tag == "input" and (node.get("type") not in ("checkbox", "radio") or "checked" in node.attrs):
+            if (
+                node.tag == "input"
+                and node.get("name")
+                and (node.get("type") not in ("checkbox", "radio") or "checked" in node.attrs)
+            ):
                 data[node["name"]] = node.get("value")
             if node.tag == "select":
                 chosen = [option for option in node.all("option") if "selected" in option.attrs]
@@ -102,7 +106,7 @@ class Visitor:
         assert response.status_code == status, f"{path} was answered {response.status_code}: {response.text[:2000]}"
         assert response.mimetype == "text/html"
         assert {name: response.headers.get(name) for name in HEADERS} == HEADERS
-        assert "HX-Request" in response.vary or status >= 400 or "/log" in path
+        assert "HX-Request" in response.vary or status >= 400 or path.startswith(("/log", "/find", "/offline"))
         dom = parse(response.text)
         assert problems(dom, self.app) == []
         if title is not None:

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from webapp.pages.rulings import audit_words
 from webapp.domain.money import quantise
+from webapp.pages.rulings import audit_words
 from webapp.web.filters import times
 from webapp.web.rows import Row, Shown, shown
 

@@ -12,7 +12,9 @@ from markupsafe import Markup, escape
 
 from webapp.web import filters
 from webapp.web.columns import Column, column
+from webapp.web.htmx import titles_follow
 
+MOST_PAIRS: Final = 4
 TONES: Final = {
     "buy": "buy",
     "sell": "sell",
@@ -40,6 +42,8 @@ def badge(text: object, tone: str | None = None) -> Markup:
 
 
 def _id(value: object) -> Markup:
+    if titles_follow():
+        return Markup('<code class="id">{}</code>').format(filters.short(value))
     return Markup('<code class="id" title="{}">{}</code>').format(value, filters.short(value))
 
 
@@ -52,14 +56,13 @@ def _switch(value: bool) -> Markup:
 
 
 def _payload(document: Mapping[str, Any]) -> Markup:
-    """The plain values of a document as "name value" pairs; what is nested waits on the page of its cycle."""
-    pair = Markup('<span class="pair"><span class="soft">{}</span> {}</span>')
-    pairs = [
-        pair.format(filters.words(name), filters.plainly(value))
-        for name, value in document.items()
-        if not isinstance(value, dict | list)
-    ]
-    return Markup(" ").join(pairs) or escape(filters.NOTHING)
+    """The first plain values of a document as "name value" pairs; the rest waits on the page of its cycle."""
+    plain = [(name, value) for name, value in document.items() if not isinstance(value, dict | list)]
+    pair = Markup('<span class="pair"><i>{}</i> {}</span>')
+    shown = [pair.format(filters.words(name), filters.plainly(value)) for name, value in plain[:MOST_PAIRS]]
+    if more := len(document) - len(shown):
+        shown.append(Markup('<span class="pair"><i>{} more</i></span>').format(more))
+    return Markup(" ").join(shown) or escape(filters.NOTHING)
 
 
 DRAW: Final[dict[str, Callable[[Any], object]]] = {

@@ -12,6 +12,7 @@ from webapp.domain.money import exact as exactly
 from webapp.domain.money import plain
 from webapp.domain.wire import timestamp
 from webapp.web.choices import shown_zone, visitor_zone, zone_word
+from webapp.web.htmx import titles_follow
 
 MINUS: Final = "\u2212"
 NOTHING: Final = "\u2013"
@@ -118,6 +119,8 @@ def clock(value: datetime, style: str = TIME_STYLE) -> str:
 
 def cell_time(value: datetime) -> str:
     """The same in a cell, which carries the exact moment itself."""
+    if titles_follow():
+        return value.astimezone(shown_zone()).strftime(TIME_STYLE)
     return Markup('<span title="{}">{}</span>').format(
         _full(value), value.astimezone(shown_zone()).strftime(TIME_STYLE)
     )

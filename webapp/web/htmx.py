@@ -3,7 +3,7 @@
 import hashlib
 from typing import Any
 
-from flask import Response, g, make_response, redirect, render_template
+from flask import Response, g, has_request_context, make_response, redirect, render_template
 from htmx_flask import request
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -13,6 +13,19 @@ SEEN_HEADER = "X-Seen"
 def wants_fragment() -> bool:
     """htmx asks for a part, unless the browser is restoring a whole page from its history."""
     return bool(request.htmx) and not request.htmx.history_restore_request
+
+
+def titles_follow() -> bool:
+    """Whether whatever is drawn now goes to a script that gives titles itself, when somebody points at something.
+
+    A third of a fragment's bytes would be titles nobody reads.
+    """
+    if not has_request_context():
+        return False
+    if "titles_follow" not in g:
+        g.titles_follow = wants_fragment()
+    found: bool = g.titles_follow
+    return found
 
 
 def version_of(*parts: object) -> str:

@@ -1,0 +1,139 @@
+"""What stands around every page: the mode, the ways to everything, filters, the same list for programs."""
+
+import re
+
+import pytest
+
+from tests import builders
+from webapp.config import ROOT
+from webapp.pages.filtering import API
+
+LISTED = {"orders": "/orders/", "signals": "/signals/", "fills": "/fills/", "positions": "/positions/",
+          "risk_events": "/risk/", "smoke_runs": "/smoke-runs/"}  # fmt: skip
+
+
+@pytest.fixture
+def icons():
+    """The names in the one set of icons."""
+    return set(re.findall(r'<symbol id="([\w-]+)"', (ROOT / "static/img/icons.svg").read_text()))
+
+
+def test_every_page_says_that_the_money_is_not_real(visit):
+    for path in ("/", "/login", "/nope"):
+        page = visit(path, status=404 if path == "/nope" else 200)
+        assert page.dom.one("p", class_="mode").text == "PAPER simulated money"
+
+
+def test_places_have_keys_of_their_own_and_icons_that_exist(visit, icons):
+    links = visit("/orders/").dom.one(id="nav").all("a", data_key=None)
+
+    keys = [link["data-key"] for link in links]
+    assert len(set(keys)) == len(keys) == 13
+    assert "g" not in keys
+    for link in links:
+        assert link.all("use")[0]["href"].split("#")[1] in icons
+
+
+def test_every_icon_used_in_a_template_exists(icons):
+    used = {
+        name
+        for folder, pattern, call in (
+            ("templates", "*.html", r'icon\("([\w-]+)"\)'),
+            ("static/js", "*.js", r'icon\("([\w-]+)"\)'),
+        )
+        for file in (ROOT / folder).rglob(pattern)
+        for name in re.findall(call, file.read_text())
+    }
+
+    assert used
+    assert used <= icons
+
+
+def test_filters_in_force_are_chips_that_take_themselves_away(visit, session):
+    builders.order(session, status="rejected")
+    page = visit("/orders/?status=rejected&symbol=SOL-USDC&limit=20")
+    chips = {link.text: link["href"] for link in page.dom.all("a", class_="chip")}
+
+    assert chips == {
+        "Symbol SOL-USDC": "/orders/?status=rejected&limit=20",
+        "Status Rejected": "/orders/?symbol=SOL-USDC&limit=20",
+    }
+    assert not visit("/orders/").dom.all("a", class_="chip")
+
+
+@pytest.mark.parametrize(
+    ("query", "field", "kept"),
+    [
+        ("status=bought&symbol=SOL-USDC", "status", "symbol"),
+        ("from=yesterday&symbol=SOL-USDC", "from", "symbol"),
+        ("cycle_id=12&symbol=SOL-USDC", "cycle_id", "symbol"),
+    ],
+)
+def test_refused_filter_is_marked_in_the_form_that_is_still_filled(visit, query, field, kept):
+    page = visit(f"/orders/?{query}", status=422)
+    form = page.form("filters")
+    wrong = form.one(id=f"filter-{field}")
+
+    assert wrong["aria-invalid"] == "true"
+    assert form.one(id=f"filter-{field}-note").text.startswith("Must be ")
+    assert page.fill("filters")[kept] == "SOL-USDC"
+    assert page.fill("filters")[field] == query.partition("&")[0].partition("=")[2]
+    assert page.dom.one(data_error="422")["data-field"] == field
+
+
+@pytest.mark.parametrize("path", ["/market/", "/portfolio/", "/kill-switch/", "/risk/policy"])
+def test_pages_that_draw_themselves_keep_their_form_too(visit, path):
+    page = visit(f"{path}?from=yesterday", status=422)
+
+    assert page.fill("filters")["from"] == "yesterday"
+
+
+@pytest.mark.parametrize("name", LISTED)
+def test_curl_reads_the_same_rows_from_the_api(visit, client, bearer, session, name):
+    order_id = builders.order(session)
+    builders.fill(session, order_id)
+    builders.risk_event(session, order_id)
+    builders.signal(session)
+    builders.position(session)
+    page = visit(f"{LISTED[name]}?limit=7")
+    found = page.dom.all("details", class_="as-curl")
+    if not page.table(name):
+        assert not found
+        return
+    command = found[0].one("code").text
+    address = re.fullmatch(r'curl -H "Authorization: Bearer \$TOKEN" "http://localhost(/v1/[^"]+)"', command)[1]
+    items = client.get(address, headers=bearer("read")).get_json()["items"]
+
+    assert address == f"{API[name]}?limit=7"
+    assert [str(item[key]) for item in items for key in (next(iter(item)),)] == [row["id"] for row in page.table(name)]
+
+
+def test_fragment_leaves_titles_to_the_script_and_the_page_has_them(client, session):
+    order_id = builders.order(session)
+    page = client.get("/orders/").text
+    fragment = client.get("/orders/", headers={"HX-Request": "true"}).text
+
+    assert f'title="{order_id}"' in page
+    assert f'title="{order_id}"' not in fragment
+    assert fragment.count(f'data-value="{order_id}"') == 1
+
+
+def test_error_page_gives_its_request_a_name_the_log_knows(client):
+    answer = client.get("/nope", headers={"X-Request-Id": "look-for-me"})
+
+    assert answer.headers["X-Request-Id"] == "look-for-me"
+    assert "look-for-me" in answer.text
+
+
+def test_page_kept_for_when_nobody_answers_knows_nothing(visit):
+    page = visit("/offline")
+
+    assert page.dom.one(data_kill_switch="on")
+    assert "Switch unknown" in page.text
+    assert "flask --app wsgi halt" in page.text
+    assert "may not have arrived" in visit("/offline?sent=yes").text
+
+
+def test_worker_may_look_after_every_page(client):
+    with client.get("/static/js/sw.js") as answer:
+        assert answer.headers["Service-Worker-Allowed"] == "/"
