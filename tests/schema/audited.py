@@ -37,7 +37,7 @@ def seq_of(engine: Engine, row_id: UUID) -> int:
 def two_more_each(session: Session) -> None:
     """Two further rows in every audited table, turn about, no two of a table the same."""
     for turn, step in enumerate(("proposed", "canceled")):
-        order_id = builders.order(session, status=step)
+        order_id = builders.order(session, status=step, qty=100)
         builders.risk_event(session, order_id, rule=f"RULE_{turn}")
         builders.policy(session, version=10 + turn, max_trades_per_day=100 + turn)
         event = {"event_id": uuid4(), "enabled": bool(turn), "reason": f"turn {turn}", "actor": "bob"}

@@ -12,7 +12,7 @@ from webapp.models import KillSwitchEvent, OrderTransition
 @pytest.fixture
 def story(session: Session) -> list[UUID]:
     """Rows in all five audited tables; the ids of the six fills. Version 1 of the policy was there before."""
-    order_id = builders.order(session)
+    order_id = builders.order(session, qty=1_000_000)
     fills = [builders.fill(session, order_id, qty=number + 1) for number in range(6)]
     builders.risk_event(session, order_id, details={"sentence": 'He said "no" – żółć\t\\', "value": "1.50"})
     builders.policy(session, min_confidence="0.7")

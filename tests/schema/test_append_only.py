@@ -10,21 +10,14 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from tests import builders
+from webapp.domain.orders import TRANSITIONS, OrderStatus
 from webapp.models import FillReceipt, KillSwitchEvent, OrderTransition
 
 APPEND_ONLY, NO_SUCH_STEP = "PD001", "PD409"
 TABLES = ["risk_events", "kill_switch_events", "fills", "order_transitions", "policies", "fill_receipts", "audit_chain"]
 UPDATE, DELETE, TRUNCATE = "UPDATE {0} SET {1} = {1}", "DELETE FROM {0}", "TRUNCATE {0} CASCADE"
 CHANGES = [UPDATE, UPDATE + " WHERE false", DELETE, TRUNCATE]
-STATUSES = ["proposed", "approved", "rejected", "executed", "canceled"]
-STEPS = {
-    ("proposed", "approved"),
-    ("proposed", "rejected"),
-    ("proposed", "executed"),
-    ("proposed", "canceled"),
-    ("approved", "executed"),
-    ("approved", "canceled"),
-}
+STATUSES = list(OrderStatus)
 
 
 @contextmanager
@@ -96,7 +89,7 @@ def test_order_moves_only_along_the_transition_table(engine: Engine, session: Se
         connection.execute(text("SET session_replication_role = replica"))
         for after in STATUSES:
             step = connection.begin_nested()
-            if before == after or (before, after) in STEPS:
+            if before == after or after in TRANSITIONS[OrderStatus(before)]:
                 assert connection.execute(move, {"status": after, "id": order_id}).rowcount == 1
             else:
                 with refused(NO_SUCH_STEP):

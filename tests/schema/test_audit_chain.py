@@ -140,7 +140,7 @@ def test_rolled_back_row_leaves_no_link(engine: Engine, session: Session, story:
 
 
 def test_many_writers_at_once_make_one_chain_without_gaps(engine: Engine, session: Session) -> None:
-    order_id = builders.order(session)
+    order_id = builders.order(session, qty=1_000_000)
     errors: list[Exception] = []
 
     def write() -> None:
@@ -164,7 +164,7 @@ def test_many_writers_at_once_make_one_chain_without_gaps(engine: Engine, sessio
 
 
 def test_verify_sees_one_state_while_rows_are_being_written(engine: Engine, session: Session) -> None:
-    order_id = builders.order(session)
+    order_id = builders.order(session, qty=1_000_000)
     stop = threading.Event()
 
     def write() -> None:

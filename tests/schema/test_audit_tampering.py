@@ -206,7 +206,7 @@ def test_chain_rewritten_after_a_cut_is_found_by_the_anchor(
     anchor = audit.head(session)
     assert anchor is not None
     cut(engine, story[5], MOVE_HEAD)
-    order_id = builders.order(session)
+    order_id = builders.order(session, qty=1_000_000)
     for _ in range(10):
         builders.fill(session, order_id)
     assert audit.verify(session).ok

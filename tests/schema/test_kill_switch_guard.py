@@ -33,7 +33,7 @@ def refused(*codes: str) -> Iterator[None]:
 @pytest.fixture
 def order_id(session: Session) -> UUID:
     """An order that was resting when the switch went on."""
-    return builders.order(session, status="approved")
+    return builders.order(session, status="approved", qty=1_000)
 
 
 def turn(engine: Engine, on: bool | None) -> None:

@@ -3,7 +3,7 @@
 from webapp.models.access import ApiToken, User
 from webapp.models.audit import AuditHead, AuditLink
 from webapp.models.base import Base
-from webapp.models.checks import ReleaseRequest, SelfCheck
+from webapp.models.checks import ReleaseRequest, SelfCheck, SelfCheckMark
 from webapp.models.fills import Fill, FillReceipt
 from webapp.models.idempotency import IdempotencyKey
 from webapp.models.kill_switch import KillSwitchEvent, KillSwitchState
@@ -49,6 +49,7 @@ __all__ = [
     "RiskEvent",
     "RoundTrip",
     "SelfCheck",
+    "SelfCheckMark",
     "Signal",
     "TradeBucket",
     "TradeRollup",

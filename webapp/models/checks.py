@@ -1,6 +1,7 @@
-"""What the desk found out about itself, and a release that waits for a second person."""
+"""What the desk found out about itself and from where it goes on, and a release that waits for a second person."""
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import SmallInteger, func
 from sqlalchemy.orm import Mapped, mapped_column
@@ -18,6 +19,23 @@ class SelfCheck(Base):
     rows: Mapped[int]
     detail: Mapped[str]
     checked_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class SelfCheckMark(Base):
+    """How far the checks have come: the fold of all fills up to a link of the audit chain, which is its anchor too.
+
+    `whole_at` is when everything was last looked at; without it, that is what the next check does.
+    """
+
+    __tablename__ = "self_check_mark"
+    __table_args__ = (only_row("id"),)
+
+    id: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    seq: Mapped[int]
+    hash: Mapped[str]
+    fills: Mapped[int]
+    holdings: Mapped[dict[str, Any]]
+    whole_at: Mapped[datetime | None]
 
 
 class ReleaseRequest(Base):

@@ -51,7 +51,7 @@ class NavBucket(Base):
 
 
 class Account(Base):
-    """The one account's exact cash and its peak. Its row, locked FOR UPDATE, is the mutex of the book."""
+    """The one account's exact cash and its peak. `opened_at`: since when it has its starting cash; None is for ever."""
 
     __tablename__ = "account"
     __table_args__ = (only_row("account_id"), not_nan("starting_cash", "cash", "fees_paid", "peak_nav", "last_nav"))
@@ -64,3 +64,4 @@ class Account(Base):
     peak_since: Mapped[datetime]
     last_nav: Mapped[Decimal]
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    opened_at: Mapped[datetime | None]
