@@ -86,15 +86,6 @@ def test_no_transaction_is_open_while_the_node_is_waited_for(
     assert open_transactions == [False]
 
 
-def test_run_is_due_when_there_is_none_and_again_after_the_interval(session: Session) -> None:
-    every = timedelta(minutes=15)
-    assert smoke.due(session, every)
-    smoke.run(session, NOWHERE, by="engine", now=NOW)
-    assert not smoke.due(session, every, now=NOW + timedelta(minutes=14, seconds=59))
-    assert smoke.due(session, every, now=NOW + every)
-    assert smoke.due(session, every)
-
-
 def test_kept_wallet_is_the_same_from_run_to_run(session: Session, node: LocalNode, tmp_path: Path) -> None:
     kept = tmp_path / "instance" / "smoke-wallet.json"
     first, second = (smoke.run(session, node.url, by="cli", wallet_file=kept)["wallet_check"] for _ in range(2))

@@ -1,12 +1,12 @@
 """Smoke runs: check the Solana node and write down what was found. They never touch the paper books."""
 
 import logging
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from sqlalchemy import RowMapping, func, insert, select
+from sqlalchemy import RowMapping, insert
 from sqlalchemy.orm import Session
 
 from webapp.models import DevnetSmokeRun
@@ -45,12 +45,6 @@ def run(
         stored = row.mappings().one()
     log.info("smoke run by %s: %s", by, outcome.status)
     return stored
-
-
-def due(session: Session, every: timedelta, now: datetime | None = None) -> bool:
-    """Whether the newest run is at least ``every`` ago, or there is none."""
-    newest: datetime | None = session.execute(select(func.max(RUNS.c.ran_at))).scalar_one()
-    return newest is None or (now or database_now(session)) - newest >= every
 
 
 def _outcome(rpc_url: str | None, wallet_file: Path | None) -> "SmokeOutcome":
