@@ -8,7 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+QUOTES = Path(__file__).parents[2] / "shared" / "data"
+"""The recorded quotes: they lie beside the project, not in it."""
+needs_quotes = pytest.mark.skipif(not QUOTES.is_dir(), reason=f"the recorded quotes are not at {QUOTES}")
 PASSWORD = "correct horse battery staple"
 """Of everybody who logs in in a test."""
 

@@ -12,11 +12,11 @@ from click.testing import Result
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from tests.support import QUOTES, needs_quotes
 from webapp.config import Config
 from webapp.services import kill_switch
 
 Run = Callable[..., Result]
-DATA = Path(__file__).parents[1] / "data"
 START = datetime(2024, 5, 6, 9, tzinfo=UTC)
 HEADER = "symbol,bid_price,ask_price,event_at"
 
@@ -191,8 +191,9 @@ def test_quotes_that_jump_halt_the_desk_and_the_command_says_so(run: Run, sessio
     assert kill_switch.state(session).enabled
 
 
+@needs_quotes
 def test_recorded_quotes_are_replayed_and_the_books_have_no_drift(app: APIFlask, run: Run, session: Session) -> None:
-    done = run(DATA / "quotes_1m_coinbase_BTCUSD_20180404-0405.csv.gz")
+    done = run(QUOTES / "quotes_1m_coinbase_BTCUSD_20180404-0405.csv.gz")
     assert done.exit_code == 0
     assert "2873 rows taken, 0 refused" in last_line(done)
     assert not kill_switch.state(session).enabled

@@ -19,8 +19,8 @@ from tests.attack.processes import settings_for
 from tests.conftest import _database
 from tests.figures import Figure, times
 from tests.services.desks import one, rows
-from tests.services.replays import DATA, differences, picture, roomy
-from tests.support import eventually
+from tests.services.replays import differences, picture, roomy
+from tests.support import QUOTES, eventually, needs_quotes
 from webapp.config import ROOT
 from webapp.services import audit, books
 
@@ -141,10 +141,11 @@ def test_replay_that_is_killed_twenty_times_leaves_the_rows_of_one_that_was_not(
 
 
 @pytest.mark.soak
+@needs_quotes
 @pytest.mark.figure(id="A4")
 @pytest.mark.timeout(1800)
 def test_recorded_quotes_replayed_and_killed_twenty_times_leave_the_same_rows(
     desks: Callable[[], Desk], tmp_path: Path, figure: Figure
 ) -> None:
-    path = DATA / "quotes_1m_coinbase_BTCUSD_20180404-0405.csv.gz"
+    path = QUOTES / "quotes_1m_coinbase_BTCUSD_20180404-0405.csv.gz"
     figure(replay_thrice(desks, tmp_path, path, times(20)), reached=True)

@@ -4,12 +4,12 @@ import random
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy.orm import Session
 
 from tests.services.desks import BTC, NOON, SOL, after, dump, rows
+from tests.support import QUOTES
 from webapp.domain.market import Quote, Tick
 from webapp.domain.orders import Proposal, Side
 from webapp.domain.policy import Policy
@@ -19,8 +19,6 @@ from webapp.services import policy
 from webapp.services import replay as service
 from webapp.services.replay import Entry, Plan, Report
 
-DATA = Path(__file__).parents[1] / "data"
-"""The recorded quotes."""
 CLOCKED = ("audit_chain", "audit_head", "replay_runs", "account", "kill_switch", "policies")
 """Tables with a column that tells when a row was really written, or by chance; the rest of them is compared apart."""
 
@@ -71,7 +69,7 @@ def taken(ticks: Iterable[Tick]) -> list[Entry]:
 
 def of_files(*names: str) -> list[Entry]:
     """The recorded quotes of some files, merged."""
-    found = csv_quotes.inspect_all([DATA / name for name in names])
+    found = csv_quotes.inspect_all([QUOTES / name for name in names])
     return [Entry(row.tick, row.refused) for row in csv_quotes.merged(found)]
 
 

@@ -16,6 +16,7 @@ from tests.services.replays import (
     taken,
     walk,
 )
+from tests.support import needs_quotes
 from webapp.domain.strategies import get_strategy
 from webapp.services import audit, books, kill_switch
 from webapp.services import replay as service
@@ -29,6 +30,7 @@ class Cut(Exception):
     """The process dies here."""
 
 
+@needs_quotes
 @pytest.mark.parametrize(
     ("files", "strategy"),
     [((BTCUSD,), "momentum"), ((BTCUSD,), "mean_reversion"), ((FOUR,), "turns")],

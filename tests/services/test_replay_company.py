@@ -17,6 +17,7 @@ from tests.services.replays import (
     taken,
     walk,
 )
+from tests.support import needs_quotes
 from webapp.domain.strategies import get_strategy
 from webapp.services import books, kill_switch
 from webapp.services import replay as service
@@ -26,6 +27,7 @@ BTCUSD = "quotes_1m_coinbase_BTCUSD_20180404-0405.csv.gz"
 
 
 # --- several files, in any order ---
+@needs_quotes
 def test_several_files_are_merged_by_time(session: Session) -> None:
     names = (BTCUSD, "quotes_1m_coinbase_ETHUSD_20180404-0405.csv.gz")
     quotes = of_files(*names)
