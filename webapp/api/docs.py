@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from flask import Response, make_response, render_template
+from flask import Response, current_app, make_response, render_template
 
 from webapp.api import reference
 from webapp.api.calls import call
-from webapp.api.errors import CODES
+from webapp.api.errors import CODES, NEXT
 from webapp.api.openapi import document
 
 
@@ -17,6 +17,7 @@ def get_docs() -> Response:
     What `/v1/openapi.json` says, for people.
     """
     whole = document()
+    config = current_app.config["PAPERDESK"]
     return make_response(
         render_template(
             "api/docs.html",
@@ -24,5 +25,8 @@ def get_docs() -> Response:
             groups=reference.groups(whole),
             schemas=reference.schemas(whole),
             codes=CODES,
+            next=NEXT,
+            reads=config.rate_limit_reads,
+            writes=config.rate_limit_writes,
         )
     )
