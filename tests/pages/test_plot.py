@@ -55,7 +55,7 @@ def figure(columns: list[Column], **more: object) -> Figure:
     return nav_figure(columns, columns[0].first_at, columns[-1].last_at + timedelta(minutes=1), **more)
 
 
-@given(st.lists(st.tuples(st.integers(0, WIDTH), st.integers(0, HEIGHT)), min_size=1, max_size=30))
+@given(st.lists(st.tuples(st.integers(0, WIDTH), st.integers(0, HEIGHT)), min_size=1, max_size=9))
 def test_path_goes_exactly_where_it_was_told(told: list[tuple[int, int]]) -> None:
     moved = [spot for index, spot in enumerate(told) if index == 0 or spot != told[index - 1]]
     assert spots(paths.line(told)) == (moved if len(moved) > 1 else moved * 2)

@@ -226,12 +226,11 @@ def test_nav_on_old_quotes_of_what_is_held_is_stale_and_of_what_is_not_held_is_f
     builders.position(session, "SOL-USDC")
     view = portfolio.window(session, "all")
     assert view is not None
-    drawn = portfolio.chart(session, view, hold=False).columns
-
-    stale = [column for column in drawn if column.stale]
-    assert [column.last_at for column in stale] == minutes[21:40]
-    assert {column.stale_for for column in stale} == {("SOL-USDC",)}
-    assert {column.marked_at for column in stale} == {minutes[20]}
+    for hold in (False, True):
+        stale = [column for column in portfolio.chart(session, view, hold=hold).columns if column.stale]
+        assert [column.last_at for column in stale] == minutes[21:40]
+        assert {column.stale_for for column in stale} == {("SOL-USDC",)}
+        assert {column.marked_at for column in stale} == {minutes[20]}
     builders.policy(session, stale_after_seconds=3_600)
     assert not any(column.stale for column in portfolio.chart(session, view, hold=False).columns)
 

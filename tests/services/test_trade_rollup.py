@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from flask import Flask
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
@@ -68,3 +69,13 @@ def test_two_roll_ups_at_once_count_each_fill_once(session: Session, engine: Eng
         thread.join()
     assert sum(counts) == 60
     assert session.execute(text("SELECT fills FROM trade_rollup")).scalar_one() == 60
+
+
+def test_books_rebuild_sums_the_trades_of_another_program_anew(session: Session, app: Flask) -> None:
+    stored(session, made_up(30))
+    assert app.test_cli_runner().invoke(args=["books", "rebuild"]).exit_code == 0
+    before = tables(session)
+    session.execute(text("UPDATE trade_buckets SET won = won + 1"))
+    session.commit()
+    assert app.test_cli_runner().invoke(args=["books", "rebuild"]).exit_code == 0
+    assert tables(session) == before
