@@ -7,7 +7,6 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from tests import builders
 from tests.trader import Trader
-from webapp.models import DevnetSmokeRun
 from webapp.services import kill_switch
 
 PHONE = {"width": 320, "height": 640}
@@ -170,19 +169,6 @@ def test_ages_tick_without_asking_the_server(page, session):
     expect(age).not_to_have_text(before, timeout=4_000)
 
 
-def test_chosen_theme_is_kept(page):
-    page.emulate_media(color_scheme="light")
-    page.goto("/orders/")
-    paper = page.evaluate("() => getComputedStyle(document.body).backgroundColor")
-    page.get_by_role("button", name="Dark or light").click()
-    dark = page.evaluate("() => getComputedStyle(document.body).backgroundColor")
-    page.goto("/fills/")
-
-    assert dark != paper
-    assert page.evaluate("() => getComputedStyle(document.body).backgroundColor") == dark
-    assert page.locator("html").get_attribute("data-theme") == "dark"
-
-
 def test_menu_of_a_phone_opens_and_leads_on(page):
     page.set_viewport_size(PHONE)
     page.goto("/orders/")
@@ -212,61 +198,3 @@ def test_impatient_clicks_halt_once(page, log_in, session):
     expect(switch(page)).to_have_attribute("data-kill-switch", "on")
 
     assert len(posts) == 1
-
-
-@pytest.fixture
-def everything(trader, session, engine):
-    """A desk on which every page has something to show."""
-    executed = trader.cycle("buy", "2")
-    refused = trader.cycle("buy", "50", symbol="ETH-USDC")["error"]["details"]
-    resting = trader.cycle("buy", "1", limit="98", symbol="BTC-USDC")
-    builders.heartbeat(session)
-    at = builders.now()
-    for latency in (80, 95):
-        run = {"run_id": builders.new_id(at), "status": "passed", "rpc_latency_ms": latency, "ran_at": at}
-        builders.add(session, DevnetSmokeRun, run)
-    kill_switch.halt(engine, "a drill", by="user:olga")
-    kill_switch.release(engine, "it is over", by="user:olga")
-    return [
-        *("/", "/portfolio/", "/market/", "/market/SOL-USDC", "/market/?symbol=SOL-USDC"),
-        *("/orders/", "/signals/", "/fills/", "/cycles/", "/positions/", "/risk/", "/risk/policy", "/kill-switch/"),
-        *("/smoke-runs/", "/system/", "/logout"),
-        *(
-            f"/orders/{order_id}"
-            for order_id in (executed["order"]["order_id"], refused["order_id"], resting["order"]["order_id"])
-        ),
-        *(f"/cycles/{cycle_id}" for cycle_id in (executed["cycle_id"], refused["cycle_id"])),
-        *("/no/such/page", "/orders/?status=bought"),
-    ]
-
-
-@pytest.mark.timeout(300)
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 320])
-def test_no_page_has_an_accessibility_fault_or_scrolls_sideways(
-    page, log_in, everything, axe, complaints, theme, width
-):
-    page.emulate_media(color_scheme=theme, reduced_motion="reduce")
-    page.set_viewport_size({"width": width, "height": 800})
-    told = []
-    for path in ["/login", *everything]:
-        if path == everything[0]:
-            log_in("admin")
-        page.goto(path)
-        told += [f"{path}: {fault}" for fault in axe()]
-        beyond = page.evaluate("() => document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        if beyond > 0:
-            told.append(f"{path} scrolls sideways by {beyond} px")
-    # The two error pages at the end are errors, and the browser says so.
-    complaints[:] = [text for text in complaints if not re.search(r"status of (404|422)", text)]
-
-    assert told == []
-
-
-def test_halted_desk_is_accessible_too(page, log_in, engine, axe):
-    kill_switch.halt(engine, "a drill", by="user:olga")
-    log_in("admin")
-    for theme in ("light", "dark"):
-        page.emulate_media(color_scheme=theme)
-        page.goto("/kill-switch/")
-        assert axe() == []
