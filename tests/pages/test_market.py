@@ -129,6 +129,13 @@ def test_market_that_fell_silent_long_ago_is_shown_where_it_ended(visit, session
     assert page.dom.one(data_col="freshness").text.startswith("silent")
 
 
+def test_symbol_has_twins_at_its_own_address(client, quotes):
+    rows = client.get("/market/BTC-USDC.json?limit=5", follow_redirects=True).get_json()["items"]
+
+    assert [row["symbol"] for row in rows] == ["BTC-USDC"] * 5
+    assert client.get("/market/btc.csv").status_code == 404
+
+
 @pytest.mark.parametrize("path", ["/market/DOGE", "/market/sol-usdc", "/market/%00", f"/market/{'A' * 40}"])
 def test_unknown_symbol_is_a_calm_404(visit, quotes, path):
     page = visit(path, status=404)

@@ -161,6 +161,13 @@ def newest(symbol: str) -> AnyResponse:
     return answer(*QUOTE, **context, version=context["quote_version"])
 
 
+@bp.get("/market/<symbol>.<any(csv, json):kind>")
+def twin(symbol: str, kind: str) -> AnyResponse:
+    """The same list for programs: that of all quotes, under this symbol."""
+    asked = MultiDict([("symbol", known_shape(symbol)), *request.args.items()])
+    return redirect(address(f"/market.{kind}", asked))
+
+
 @bp.get("/market/<symbol>/chart")
 def chart(symbol: str) -> AnyResponse:
     """The chart alone, for the live block; whoever asks for it as a page gets the page it is on."""
