@@ -53,6 +53,8 @@ def empty_environment(monkeypatch, tmp_path):
         ("ENGINE", "on"),
         ("DEMO_HISTORY", "y"),
         ("WEB_THREADS", "0"),
+        ("RATE_LIMIT_READS", "-1"),
+        ("RATE_LIMIT_WRITES", "many"),
         ("LOG_LEVEL", "chatty"),
     ],
 )

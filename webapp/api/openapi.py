@@ -63,7 +63,10 @@ HEADERS: Mapping[str, Document] = {
         "schema": {"type": "string"},
     },
     "X-Paperdesk-Mode": {"description": "Simulated money.", "schema": {"const": "paper"}},
-    "X-As-Of": {"description": "When this was answered, UTC.", "schema": {"type": "string", "format": "date-time"}},
+    "X-As-Of": {
+        "description": "UTC; what is told was read at this moment or later.",
+        "schema": {"type": "string", "format": "date-time"},
+    },
     "WWW-Authenticate": {"description": "What kind of token or which scope is wanted.", "schema": {"type": "string"}},
     "Retry-After": {
         "description": "Seconds to wait; not there when waiting alone does not help.",

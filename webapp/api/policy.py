@@ -11,9 +11,11 @@ from webapp.api.calls import call
 from webapp.api.schemas import ABOUT, PolicyIn
 from webapp.api.wire import answer
 from webapp.domain.errors import BadInput
+from webapp.domain.policy import FIELDS
 from webapp.extensions import db
 from webapp.services import policy
 from webapp.services.policy import PolicyRecord
+from webapp.web.params import printable
 
 
 @call("GET", "/risk/policy", scopes=("read",), answer=answers.PolicyOut, errors=(404,))
@@ -37,6 +39,9 @@ def put_policy(body: PolicyIn) -> Response:
         if limits or not isinstance(nested, dict):
             raise BadInput("policy", "must be an object with every limit, and the only one beside `reason`")
         limits = nested
+    unknown = next((name for name in limits if name not in FIELDS), None)
+    if unknown is not None:
+        raise BadInput(printable(unknown), "is not part of the policy")
     return answer(_document(policy.change(db.session(), limits, by=g.actor, reason=body.reason)))
 
 
