@@ -15,6 +15,7 @@ KEYS = {
     "order_transitions": "transition_id",
     "policies": "policy_id",
 }
+MOVE_HEAD = "UPDATE audit_head SET (seq, hash) = (SELECT seq, row_hash FROM audit_chain ORDER BY seq DESC LIMIT 1)"
 
 
 def tamper(engine: Engine, *statements: str) -> None:

@@ -7,7 +7,7 @@ from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
 from tests import builders
-from tests.schema.audited import KEYS, after, chained, columns, seq_of, tamper, two_more_each
+from tests.schema.audited import KEYS, MOVE_HEAD, after, chained, columns, seq_of, tamper, two_more_each
 from webapp.models import OrderTransition
 from webapp.services import audit
 from webapp.services.audit import GENESIS_HASH, Head
@@ -143,11 +143,7 @@ def test_row_chained_twice_is_found(engine: Engine, session: Session, story: lis
                 FROM audit_head h, audit_chain c JOIN audit_rows r USING (source, row_id) WHERE c.row_id = :id"""),
             {"id": story[0]},
         )
-        connection.execute(
-            text(
-                "UPDATE audit_head SET (seq, hash) = (SELECT seq, row_hash FROM audit_chain ORDER BY seq DESC LIMIT 1)"
-            )
-        )
+        connection.execute(text(MOVE_HEAD))
     bad = audit.verify(session).first_bad
     assert bad is not None
     assert (bad.row_id, bad.what) == (story[0], "the row is in the chain twice")
@@ -159,9 +155,6 @@ def test_edited_link_is_found(engine: Engine, session: Session, story: list[UUID
     bad = audit.verify(session).first_bad
     assert bad is not None
     assert (bad.seq, bad.row_id) == (seq_of(engine, story[3]), story[3])
-
-
-MOVE_HEAD = "UPDATE audit_head SET (seq, hash) = (SELECT seq, row_hash FROM audit_chain ORDER BY seq DESC LIMIT 1)"
 
 
 def cut(engine: Engine, first: UUID, *more: str) -> None:

@@ -16,26 +16,27 @@ log = structlog.stdlib.get_logger("self_check")
 
 
 def start(engine: Engine, leads: Callable[[], bool], stopping: Event) -> Thread:
-    """Check books and audit when the leader begins and then on schedule, until ``stopping`` is set."""
+    """Check all of books and audit when the leader begins, then what is due, until ``stopping`` is set."""
     thread = Thread(target=_run, args=(engine, leads, stopping), name="self_check", daemon=True)
     thread.start()
     return thread
 
 
 def _run(engine: Engine, leads: Callable[[], bool], stopping: Event) -> None:
-    first = True
-    while not stopping.wait(1.0 if first else LOOK_SECONDS):
-        if leads():
-            _look(engine, at_once=first)
-            first = False
+    whole = True
+    while not stopping.wait(1.0 if whole else LOOK_SECONDS):
+        if leads() and _look(engine, whole=whole):
+            whole = False
 
 
-def _look(engine: Engine, *, at_once: bool) -> None:
+def _look(engine: Engine, *, whole: bool) -> bool:
+    """Run what is due; a `whole` check always is. Whether it could be done."""
     try:
         with Session(engine) as session:
-            receipt = self_checks.run(session) if at_once or self_checks.due(session) else None
+            receipt = self_checks.run(session, whole=whole) if whole or self_checks.due(session) else None
     except (SQLAlchemyError, DomainError) as error:
         log.warning("self_check_failed", error=str(error).partition("\n")[0])
-        return
+        return False
     if receipt is not None and not receipt.already:
         log.warning("halted", reason=receipt.reason)
+    return True

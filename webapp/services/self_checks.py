@@ -1,7 +1,20 @@
-"""The desk checks itself: do the books follow from the fills, does the audit chain hold. What fails halts trading."""
+"""The desk checks itself: do the books follow from the fills, does the audit chain hold. What fails halts trading.
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+A whole check folds every fill and hashes every audited row, which takes a minute or more on a large desk. So most
+checks go on from the mark that the last one left: they fold the fills and hash the rows that were chained since, and
+hold the result against positions, exact costs, cash and NAV, all of them, and against the orders that moved since. A
+desk that books wrongly, a chain that was cut, rewritten or wrongly gone on with is found by the next check, whichever
+it is.
+
+What such a check cannot see is a change behind the desk's back of what was checked before: a fill, an audited row or
+its link edited or removed, an order's state turned back, a row slipped in without a link, the mark itself edited along
+with the books. That is found by the whole check, when an engine begins to lead and once a day (:data:`WHOLE_EVERY`),
+and by `books verify` and `audit verify` at any time. Whenever a check from the mark finds anything it would not pass,
+the whole check follows at once, and its word is what counts.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import func, select
@@ -9,13 +22,17 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from webapp.models import SelfCheck
-from webapp.services import audit, books, monitors
+from webapp.services import audit, books, checkpoint, folding, monitors
+from webapp.services.checkpoint import Mark
 from webapp.services.kill_switch import HaltReceipt
-from webapp.services.transaction import database_now, transaction
+from webapp.services.transaction import database_now, one_moment, transaction
 
 EVERY = timedelta(minutes=10)
 AGAIN = timedelta(seconds=30)
 """A check that failed is repeated this often, so that a repair is seen and the desk can be released."""
+WHOLE_EVERY = timedelta(days=1)
+BOOKS_HOLD = "positions, cash and NAV follow from the fills to the last digit"
+CHAIN_HOLDS = "the chain is whole"
 
 
 @dataclass(frozen=True)
@@ -28,12 +45,14 @@ class Checked:
     detail: str
 
 
-def run(session: Session) -> HaltReceipt | None:
-    """Run every check, store what it found, and halt for the first that failed."""
-    results = list(_checks(session))
+def run(session: Session, *, whole: bool = False) -> HaltReceipt | None:
+    """Run both checks, store what they found and the mark they leave, and halt for the first that failed."""
+    results, mark = (None if whole else _check_since(session)) or _check_whole(session)
     with transaction(session):
         for result in results:
             _store(session, result)
+        if mark is not None:
+            checkpoint.store(session, mark)
     failed = [monitors.check_breach(result.name, result.detail) for result in results if not result.ok]
     return monitors.act_on(session, failed)
 
@@ -47,25 +66,49 @@ def due(session: Session, now: datetime | None = None) -> bool:
     return bool(count < 2 or at - oldest >= (EVERY if ok else AGAIN))
 
 
-def _checks(session: Session) -> Iterator[Checked]:
-    found = books.verify(session)
-    if found.drifts:
-        first = found.drifts[0]
-        said = f"{len(found.drifts)} drifts, first: {first.what} of {first.key} is {first.stored}, not {first.expected}"
-        yield Checked("books", False, found.fills, said)
-    else:
-        yield Checked("books", True, found.fills, "positions, cash and NAV follow from the fills to the last digit")
-    report = audit.verify(session)
-    session.rollback()
-    detail = "the chain is whole" if report.ok else f"the chain is broken: {_said(report.first_bad)}"
-    yield Checked("audit", report.ok, report.rows, detail)
+def _check_since(session: Session) -> tuple[Sequence[Checked], Mark] | None:
+    """Check what came since the mark; None when all must be looked at, be it only to say what is wrong."""
+    with one_moment(session):
+        mark = checkpoint.load(session)
+        if mark is None or mark.whole_at is None or database_now(session) - mark.whole_at >= WHOLE_EVERY:
+            return None
+        report = audit.verify_since(session, mark.head)
+        folded = folding.fold_on(session, mark.holdings, mark.head.seq) if report.ok else None
+        if folded is None or report.head is None or books.drifts(session, folded[0], mark.head.seq):
+            return None
+    holdings, fills = folded
+    since = f"since the whole check of {mark.whole_at:%Y-%m-%d %H:%M} UTC each check goes on from the one before it"
+    results = (
+        Checked("books", True, mark.fills + fills, f"{BOOKS_HOLD}; {since}"),
+        Checked("audit", True, report.head.seq, f"{CHAIN_HOLDS}; {since}"),
+    )
+    return results, Mark(report.head, holdings, mark.fills + fills, mark.whole_at)
 
 
-def _said(fault: audit.Fault | None) -> str:
-    if fault is None:
-        return "nothing"
+def _check_whole(session: Session) -> tuple[Sequence[Checked], Mark | None]:
+    """Check everything, and that the chain still holds what it held at the mark."""
+    with one_moment(session):
+        at, before, head = database_now(session), checkpoint.load(session), audit.head(session)
+        holdings, fills = folding.fold(session)
+        drifts = books.drifts(session, holdings)
+    report = audit.verify(session, None if before is None else before.head)
+    results = (
+        Checked("books", not drifts, fills, _drifted(drifts) if drifts else BOOKS_HOLD),
+        Checked("audit", report.ok, report.rows, _faulty(report.first_bad) if report.first_bad else CHAIN_HOLDS),
+    )
+    if head is not None and all(result.ok for result in results):
+        return results, Mark(head, holdings, fills, at)
+    return results, None if before is None else replace(before, whole_at=None)
+
+
+def _drifted(drifts: Sequence[books.Drift]) -> str:
+    first = drifts[0]
+    return f"{len(drifts)} drifts, first: {first.what} of {first.key} is {first.stored}, not {first.expected}"
+
+
+def _faulty(fault: audit.Fault) -> str:
     place = "no link" if fault.seq is None else f"link {fault.seq}"
-    return f"{fault.what} ({fault.source} {fault.row_id or ''}, {place})"
+    return f"the chain is broken: {fault.what} ({fault.source} {fault.row_id or ''}, {place})"
 
 
 def _store(session: Session, result: Checked) -> None:
