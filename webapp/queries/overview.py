@@ -13,13 +13,14 @@ from sqlalchemy.orm import Session
 
 from webapp.domain.money import ZERO, exact
 from webapp.domain.policy import Policy
+from webapp.queries.day_start import day_start
 from webapp.queries.portfolio import Column, columns
 
 SPARK_HOURS = 24
 SPARK_SECONDS = 900
 
 # Trades are counted as the gate counts them: orders it let through. The cap keeps the count cheap on any desk.
-_DESK = text("""
+_DESK = text(f"""
     SELECT clock.now, clock.midnight,
            account.starting_cash, account.cash, account.fees_paid, account.peak_nav, account.peak_since,
            newest.nav AS snapshot_nav, newest.cash AS snapshot_cash, newest.captured_at AS snapshot_at,
@@ -37,10 +38,7 @@ _DESK = text("""
     LEFT JOIN LATERAL (
         SELECT nav, cash, captured_at FROM portfolio_snapshots ORDER BY captured_at DESC, snapshot_id DESC LIMIT 1
     ) AS newest ON true
-    LEFT JOIN LATERAL (
-        SELECT nav, captured_at FROM portfolio_snapshots WHERE captured_at < clock.midnight
-        ORDER BY captured_at DESC, snapshot_id DESC LIMIT 1
-    ) AS day_start ON true
+    LEFT JOIN LATERAL ({day_start("clock.midnight")}) AS day_start ON true
     LEFT JOIN LATERAL (SELECT limits, version FROM policies ORDER BY version DESC LIMIT 1) AS policy ON true
     LEFT JOIN LATERAL (
         SELECT event_at, tick_id FROM market_ticks ORDER BY event_at DESC, tick_id DESC LIMIT 1
@@ -65,7 +63,7 @@ _DESK = text("""
         SELECT jsonb_object_agg(name, jsonb_build_object(
             'ok', ok, 'rows', rows, 'detail', detail, 'at', checked_at)) AS results FROM self_checks
     ) AS checks
-""")
+""")  # noqa: S608  # the rule of the day's start
 
 _HOLDINGS = text("""
     SELECT symbol, qty, avg_entry_price, mark_price, unrealized_pnl, updated_at, qty * mark_price AS market_value

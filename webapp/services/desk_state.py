@@ -25,6 +25,7 @@ from webapp.domain.orders import OrderStatus, Side
 from webapp.domain.policy import Policy
 from webapp.domain.positions import Position
 from webapp.domain.records import OrderRow
+from webapp.queries.day_start import day_start
 
 _ACCOUNT = """
 SELECT a.starting_cash, a.cash, a.fees_paid, a.peak_nav, p.version, p.limits,
@@ -62,14 +63,13 @@ _TRADES = """
 SELECT created_at FROM orders WHERE status IN ('approved', 'executed', 'canceled')
 AND created_at >= :since AND created_at <= :now ORDER BY created_at
 """
-_SNAPSHOTS = """
+_SNAPSHOTS = f"""
 SELECT newest.captured_at AS last_at, newest.nav AS last_nav, opening.nav AS day_start_nav
 FROM (SELECT) AS nothing
 LEFT JOIN LATERAL (SELECT captured_at, nav FROM portfolio_snapshots WHERE captured_at <= :now
                    ORDER BY captured_at DESC, snapshot_id DESC LIMIT 1) newest ON true
-LEFT JOIN LATERAL (SELECT nav FROM portfolio_snapshots WHERE captured_at < :midnight
-                   ORDER BY captured_at DESC, snapshot_id DESC LIMIT 1) opening ON true
-"""
+LEFT JOIN LATERAL ({day_start(":midnight")}) opening ON true
+"""  # noqa: S608  # as above
 _USED = """
 SELECT f.symbol, sum(f.qty * f.fill_price) AS notional FROM fill_receipts r JOIN fills f USING (fill_id)
 WHERE r.tick_id = ANY(:ticks) GROUP BY f.symbol

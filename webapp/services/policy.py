@@ -73,7 +73,7 @@ def _restart_with(session: Session, wanted: Policy, at: datetime) -> None:
     cash = wanted.starting_cash
     session.execute(
         update(Account).values(
-            starting_cash=cash, cash=cash, peak_nav=cash, last_nav=cash, peak_since=at, updated_at=at
+            starting_cash=cash, cash=cash, peak_nav=cash, last_nav=cash, peak_since=at, opened_at=at, updated_at=at
         )
     )
     snapshot_id = TimeOrderedIds(os.urandom(16)).next(at)
