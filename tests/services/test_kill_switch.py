@@ -1,5 +1,6 @@
 """The switch: on is one idempotent step that works when nothing else does, off needs a reason, unknown counts as on."""
 
+from decimal import Decimal
 from uuid import UUID
 
 import pytest
@@ -7,6 +8,7 @@ from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
+from tests import builders
 from tests.services.desks import (
     BTC,
     CALM,
@@ -170,6 +172,22 @@ def test_release_measures_drawdown_anew_from_the_nav_of_its_moment(session: Sess
     (account,) = rows(session, "SELECT * FROM account")
     assert float(receipt.peak_nav) == account["peak_nav"] == 9910
     assert account["peak_since"] == after(3)
+
+
+@pytest.mark.parametrize(
+    ("cash", "peak"),
+    [
+        ("10000.000000005", "10000"),
+        ("10000.000000015", "10000.00000002"),
+        ("10000.0000000050000001", "10000.00000001"),
+        ("9999.999999985", "9999.99999998"),
+    ],
+)
+def test_new_peak_is_rounded_half_even_like_all_money(session: Session, engine: Engine, cash: str, peak: str) -> None:
+    builders.account(session, cash=Decimal(cash))
+    kill_switch.halt(engine, "stop", "user:ada", after(2))
+    receipt = kill_switch.release(engine, "go on", "user:ada", after(3))
+    assert Decimal(receipt.peak_nav) == one(session, "SELECT peak_nav FROM account") == Decimal(peak)
 
 
 # --- unknown ---

@@ -22,6 +22,7 @@ from sqlalchemy.pool import NullPool
 
 from webapp.domain.errors import Conflict, Unconfirmed
 from webapp.domain.ids import TimeOrderedIds
+from webapp.domain.money import quantise
 from webapp.domain.reasons import check_reason
 from webapp.models.locks import GATE
 from webapp.services.transaction import database_now
@@ -53,11 +54,8 @@ _ADD_STEP = """
 INSERT INTO order_transitions (transition_id, order_id, from_status, to_status, actor, reason, created_at)
 VALUES (:transition_id, :order_id, 'approved', 'canceled', :actor, 'the desk was halted', :at)
 """
-_NEW_PEAK = """
-UPDATE account SET peak_since = :at, updated_at = clock_timestamp(),
-  peak_nav = round(cash + coalesce((SELECT sum(qty * mark_price) FROM positions), 0), 8)
-RETURNING peak_nav
-"""
+_NAV = "SELECT cash + coalesce((SELECT sum(qty * mark_price) FROM positions), 0) FROM account"
+_NEW_PEAK = "UPDATE account SET peak_since = :at, updated_at = clock_timestamp(), peak_nav = :nav RETURNING peak_nav"
 _KEEP_PEAK = "UPDATE account SET updated_at = clock_timestamp() RETURNING peak_nav"
 _HEAD = "SELECT seq || ':' || hash FROM audit_head"
 _ASK = """
@@ -224,8 +222,9 @@ def _release(
     event_id = ids.next(at)
     event = {"event_id": event_id, "enabled": False, "reason": wish.reason, "actor": wish.by, "at": at}
     connection.execute(text("DELETE FROM release_requests"))
-    new_peak = text(_KEEP_PEAK if wish.keep_peak else _NEW_PEAK)
-    peak = connection.execute(new_peak, {"at": at}).scalar_one()
+    # Rounded here, like all money: PostgreSQL's round() takes halves up.
+    nav = None if wish.keep_peak else quantise(connection.execute(text(_NAV)).scalar_one(), "nav")
+    peak = connection.execute(text(_KEEP_PEAK if nav is None else _NEW_PEAK), {"at": at, "nav": nav}).scalar_one()
     connection.execute(text(_SET_STATE), event)
     connection.execute(text(_ADD_EVENT), event)
     return ReleaseReceipt(event_id, at, wish.reason, wish.by, str(peak), wish.keep_peak)
