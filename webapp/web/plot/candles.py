@@ -87,7 +87,7 @@ def candle_figure(
         y.low,
         y.high,
         _strokes(bars, x, y, step),
-        y.ticks(),
+        y.ticks(tag=bars[-1].close),
         Tick(y.at(bars[-1].close), price(bars[-1].close), _tone(bars[-1])),
         [Mark(x.at(note.at), y.at(note.price), note.kind, note.words) for note in noted],
         y.at(level.price) if level else None,
