@@ -6,7 +6,7 @@ fold, so that what they show is complete whether or not this has run.
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -107,7 +107,8 @@ def _store(session: Session, closed: Sequence[RoundTrip], buckets: Buckets) -> N
 
 
 def _trip_row(trip: RoundTrip) -> dict[str, Any]:
-    return {**asdict(trip), "net": trip.net}
+    # Not asdict, which copies every value deeply: a third of the time of a rebuild.
+    return {field.name: getattr(trip, field.name) for field in fields(RoundTrip)} | {"net": trip.net}
 
 
 def _move(session: Session, open_trades: dict[str, OpenTrade], last: Filled, fills: int) -> None:
