@@ -87,7 +87,8 @@ def test_without_scripts_an_admin_edits_the_policy(plain, session):
     form = plain.locator("form[data-form=risk-policy]")
     form.get_by_label("Largest order").fill("750")
     form.get_by_label("Allow short positions").check()
-    form.get_by_role("button", name="Put in force").click()
+    form.get_by_role("button", name="Review the change").click()
+    plain.get_by_role("button", name="Put version 2 in force").click()
 
     expect(plain.get_by_text("Policy version 2 is in force.")).to_be_visible()
     expect(plain.get_by_label("Largest order")).to_have_value("750")

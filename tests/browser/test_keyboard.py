@@ -39,6 +39,7 @@ def test_keys_go_to_pages_rows_and_filters_and_never_take_what_is_typed(page, se
     page.keyboard.press("f")
     expect(page.locator("h1")).to_have_text("Orders"), "keys rest while a dialog is open"
     page.keyboard.press("Escape")
+    expect(page.locator("dialog[open]")).to_have_count(0)
     page.keyboard.press("j")
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile(f"/orders/{orders[0]}$"))
@@ -69,7 +70,7 @@ def test_palette_finds_pages_and_ids_and_leads_to_a_halt_without_making_one(page
     page.get_by_label("Symbol").focus()
     page.keyboard.press("Control+k")
     page.keyboard.type("ri au")
-    expect(page.get_by_role("option", selected=True)).to_have_text("Risk audit")
+    expect(page.locator("dialog [role=option][aria-selected=true]")).to_have_text("Risk audit")
     page.keyboard.press("Enter")
     expect(page.locator("h1")).to_have_text("Risk audit")
 
