@@ -15,7 +15,7 @@ demo: .venv/.installed ## a paper desk with history, trading on its own: web, en
 	@exec $(BIN)/python -m webapp.demo --with-parent
 
 test: .venv/.installed-dev ## everything the tests need, then all of them, browser tests included
-	@exec $(BIN)/python -m pytest -n 2
+	@exec $(BIN)/python -m pytest -n 3
 
 soak: .venv/.installed-dev ## the long attacks (an hour) and what they measure; FIGURE=K1 for one, SOAK_TIMES=3 for short
 	@exec $(BIN)/python -m pytest -m "soak$(if $(FIGURE), and figure(id='$(FIGURE)'))" -s -q
