@@ -18,20 +18,11 @@ from webapp.domain.execution import Execution, execute, terms
 from webapp.domain.ids import TimeOrderedIds
 from webapp.domain.market import FUTURE_TOLERANCE, SeenTick, Tape, Tick
 from webapp.domain.moments import floor, not_before
-from webapp.domain.money import ZERO, exact, quantise, short
+from webapp.domain.money import ZERO, exact, short
 from webapp.domain.orders import OrderStatus, Side, check_transition
 from webapp.domain.policy import Policy
-from webapp.domain.records import (
-    Breach,
-    Changes,
-    FillRow,
-    LateTickRow,
-    OrderRow,
-    ReceiptRow,
-    SnapshotRow,
-    TickRow,
-    TransitionRow,
-)
+from webapp.domain.receipts import Standing, fill_row, receipt_row
+from webapp.domain.records import Breach, Changes, LateTickRow, OrderRow, SnapshotRow, TickRow, TransitionRow
 
 TAPE_KEEP = timedelta(seconds=3600)
 """How far back quotes are kept: the longest window any rule or strategy may ask for."""
@@ -186,44 +177,15 @@ class Desk:
         order, book = waiting.order, self.book
         if self.last_snapshot_at is not None:  # the fill's own snapshot must not hide a point of the grid before it
             self._keep_to_grid(now, changes)
-        before, cash, nav = book.position(order.symbol), book.cash, book.nav
-        at = not_before(now, before.last_fill_at)
+        at = not_before(now, book.position(order.symbol).last_fill_at)
+        before = Standing.of(book, order.symbol)
         book.apply(order.symbol, execution, at, seen.tick.mid_price)
-        after = book.position(order.symbol)
         waiting.remaining -= execution.qty
         self.quote_used[order.symbol] = self.quote_used.get(order.symbol, ZERO) + execution.qty * execution.price
         fill_id = self.ids.next(at)
-        changes.fills.append(
-            FillRow(
-                fill_id,
-                order.order_id,
-                order.symbol,
-                order.side,
-                execution.qty,
-                execution.price,
-                execution.fee,
-                execution.slippage_bps,
-                at,
-            )
-        )
-        changes.receipts.append(
-            ReceiptRow(
-                fill_id,
-                seen.tick_id,
-                seen.tick.bid_price,
-                seen.tick.ask_price,
-                seen.tick.event_at,
-                self.policy.fee_bps,
-                before.qty,
-                after.qty,
-                quantise(before.avg_entry_price),
-                quantise(after.avg_entry_price),
-                quantise(cash),
-                quantise(book.cash),
-                quantise(nav),
-                quantise(book.nav),
-            )
-        )
+        after = Standing.of(book, order.symbol)
+        changes.fills.append(fill_row(fill_id, order, execution, at))
+        changes.receipts.append(receipt_row(fill_id, seen, self.policy.fee_bps, before, after))
         changes.marked[order.symbol] = at
         if waiting.remaining == 0:
             self._settle(waiting, OrderStatus.EXECUTED, None, at, changes)
