@@ -120,39 +120,42 @@ class Demo:
 
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + READY_SECONDS
-        web = next(child for child in self.children if child.name == "web")
         while time.monotonic() < deadline:
-            if web.ended() is not None:
-                raise Failed(f"the web server ended, {web.why()}")
+            self._look_after()
             try:
                 with urllib.request.urlopen(f"{self._address()}readyz", timeout=2):  # noqa: S310  (our own address)
                     return
             except (URLError, OSError):
                 time.sleep(0.1)
-        raise Failed(f"the web server did not get ready within {READY_SECONDS} s; its log is {web.log}")
+        log = next(child.log for child in self.children if child.name == "web")
+        raise Failed(f"the web server did not get ready within {READY_SECONDS} s; its log is {log}")
 
     def _address(self) -> str:
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.config.host, self.config.host)  # noqa: S104  (read, not bound)
         return f"http://[{host}]:{self.config.port}/" if ":" in host else f"http://{host}:{self.config.port}/"
 
     def _watch(self) -> None:
-        """Until a signal: start again what died, the database included, but not the web server: it is the demo."""
+        """Until a signal."""
         while True:
             time.sleep(0.2)
-            if self.database and not self.database.cluster.running():
-                click.echo("PostgreSQL died; starting it again", err=True)
-                self.database.revive()
-            for child in self.children:
-                if child.ended() is None:
-                    continue
-                if child.name == "web":
-                    raise Failed(f"the web server ended, {child.why()}; its log is {child.log}")
-                if child.again_at is None:
-                    why = child.why()
-                    pause = child.pause_before_restart()
-                    click.echo(f"the {child.name} ended, {why}; starting it again in {pause:g} s", err=True)
-                elif time.monotonic() >= child.again_at:
-                    child.start()
+            self._look_after()
+
+    def _look_after(self) -> None:
+        """Start again what died, the database included, but not the web server: it is the demo."""
+        if self.database and not self.database.cluster.running():
+            click.echo("PostgreSQL died; starting it again", err=True)
+            self.database.revive()
+        for child in self.children:
+            if child.ended() is None:
+                continue
+            if child.name == "web":
+                raise Failed(f"the web server ended, {child.why()}; its log is {child.log}")
+            if child.again_at is None:
+                why = child.why()
+                pause = child.pause_before_restart()
+                click.echo(f"the {child.name} ended, {why}; starting it again in {pause:g} s", err=True)
+            elif time.monotonic() >= child.again_at:
+                child.start()
 
     def _tell(self, kept: Kept) -> None:
         names = [child.name for child in self.children]
