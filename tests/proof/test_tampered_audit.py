@@ -15,7 +15,8 @@ from sqlalchemy.pool import NullPool
 from tests.conftest import _database
 from tests.figures import Figure, times
 from tests.services.desks import CALM, cycle, limits, quote, take
-from webapp.services import audit, kill_switch
+from tests.support import PASSWORD
+from webapp.services import access, audit, kill_switch
 from webapp.services.audit import Head
 
 KEYS = {
@@ -24,6 +25,7 @@ KEYS = {
     "kill_switch_events": "event_id",
     "order_transitions": "transition_id",
     "policies": "policy_id",
+    "acts": "act_id",
 }
 EDITS = {
     "text": "{c} || '.'",
@@ -146,8 +148,10 @@ def nothing(hand: Hand) -> None:
 
 
 def trade(session: Session, engine: Engine) -> None:
-    """Two dozen orders that fill, rest, are refused and end with a halt; a few policies."""
+    """Two dozen orders that fill, rest, are refused and end with a halt; a few policies and people."""
     limits(session, **CALM)
+    for name in ("olga", "otto"):
+        access.create_user(session, name, PASSWORD, "viewer")
     for turn in range(24):
         take(session, quote(100 + turn % 3, at=turn))
         cycle(session, ("buy", "sell")[turn % 2], (1, 5000)[turn % 5 == 4], (None, 90)[turn % 6 == 2], at=turn)

@@ -6,7 +6,7 @@ from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
 from tests import builders
-from webapp.models import KillSwitchEvent, OrderTransition
+from webapp.models import Act, KillSwitchEvent, OrderTransition
 
 KEYS = {
     "fills": "fill_id",
@@ -14,6 +14,7 @@ KEYS = {
     "kill_switch_events": "event_id",
     "order_transitions": "transition_id",
     "policies": "policy_id",
+    "acts": "act_id",
 }
 MOVE_HEAD = "UPDATE audit_head SET (seq, hash) = (SELECT seq, row_hash FROM audit_chain ORDER BY seq DESC LIMIT 1)"
 
@@ -46,6 +47,8 @@ def two_more_each(session: Session) -> None:
         builders.fill(session, order_id, qty=70 + turn)
         row = {"transition_id": uuid4(), "order_id": order_id, "to_status": step, "actor": "test"}
         builders.add(session, OrderTransition, row)
+        act = {"act_id": uuid4(), "act": "login", "actor": f"user:bob{turn}", "details": {"turn": turn}}
+        builders.add(session, Act, act)
 
 
 def chained(engine: Engine, table: str) -> list[UUID]:

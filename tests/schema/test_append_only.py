@@ -11,10 +11,13 @@ from sqlalchemy.orm import Session
 
 from tests import builders
 from webapp.domain.orders import TRANSITIONS, OrderStatus
-from webapp.models import FillReceipt, KillSwitchEvent, OrderTransition
+from webapp.models import Act, FillReceipt, KillSwitchEvent, OrderTransition
 
 APPEND_ONLY, NO_SUCH_STEP = "PD001", "PD409"
-TABLES = ["risk_events", "kill_switch_events", "fills", "order_transitions", "policies", "fill_receipts", "audit_chain"]
+TABLES = [
+    *("risk_events", "kill_switch_events", "fills", "order_transitions", "policies", "fill_receipts", "acts"),
+    "audit_chain",
+]
 UPDATE, DELETE, TRUNCATE = "UPDATE {0} SET {1} = {1}", "DELETE FROM {0}", "TRUNCATE {0} CASCADE"
 CHANGES = [UPDATE, UPDATE + " WHERE false", DELETE, TRUNCATE]
 STATUSES = list(OrderStatus)
@@ -39,6 +42,7 @@ def one_row_each(session: Session) -> None:
     builders.add(session, OrderTransition, step)
     before_and_after = ("position_qty", "avg_entry", "cash", "nav")
     numbers = {f"{name}_{when}": 1 for name in before_and_after for when in ("before", "after")}
+    builders.add(session, Act, {"act_id": uuid4(), "act": "login", "actor": "user:ada"})
     session.execute(insert(FillReceipt), [{"fill_id": fill_id, **numbers}])
     session.commit()
 

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from tests import builders
 from tests.schema.audited import KEYS, tamper
-from webapp.models import KillSwitchEvent, OrderTransition
+from webapp.models import Act, KillSwitchEvent, OrderTransition
 from webapp.services import audit
 from webapp.services.audit import GENESIS_HASH, Head
 
@@ -23,7 +23,7 @@ from webapp.services.audit import GENESIS_HASH, Head
 def test_untouched_audit_is_whole_and_holds_every_row(session: Session) -> None:
     report = audit.verify(session)
     assert report.ok, report.first_bad
-    assert report.rows == 6 + 1 + 2 + 1 + 2
+    assert report.rows == 6 + 1 + 2 + 1 + 2 + 1
     assert report.head == audit.head(session) == Head(report.rows, report.head.hash)
 
 
@@ -109,6 +109,7 @@ def test_without_its_trigger_rows_would_not_be_chained(engine: Engine, session: 
             {"transition_id": uuid4(), "order_id": builders.order(session), "to_status": "executed", "actor": "test"},
         ),
         "policies": lambda: builders.policy(session),
+        "acts": lambda: builders.add(session, Act, {"act_id": uuid4(), "act": "login", "actor": "user:ada"}),
     }
     with engine.begin() as connection:
         connection.execute(text(f"DROP TRIGGER keep_audit_chain ON {table}"))
@@ -126,7 +127,7 @@ def test_replica_role_writes_into_the_chain_too(engine: Engine, session: Session
         )
     report = audit.verify(session)
     assert report.ok
-    assert report.rows == 12 + 6
+    assert report.rows == 13 + 6
 
 
 def test_rolled_back_row_leaves_no_link(engine: Engine, session: Session, story: list[UUID]) -> None:
@@ -196,7 +197,7 @@ def test_adopting_chains_what_was_written_before_the_triggers(
     session.commit()
     report = audit.verify(session)
     assert report.ok, report.first_bad
-    assert report.rows == 18
+    assert report.rows == 19
     assert audit.adopt(session) == 0
 
 

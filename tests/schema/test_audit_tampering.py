@@ -19,6 +19,7 @@ EDITS = {
     "kill_switch_events": ["reason = ''", "actor = NULL", "enabled = NOT enabled"],
     "order_transitions": ["from_status = 'proposed'", "actor = 'Test'"],
     "policies": ['limits = limits || \'{"min_confidence": "0.1"}\'', "reason = 'none'"],
+    "acts": ["actor = 'user:ann'", "subject = NULL", 'details = \'{"role": "admin"}\'', "address = ''"],
 }
 
 

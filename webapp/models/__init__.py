@@ -1,6 +1,6 @@
 """The tables, as SQLAlchemy models: the nine of the schema and their companions, one file per aggregate."""
 
-from webapp.models.access import ApiToken, User
+from webapp.models.access import Act, ApiToken, LoginSession, ShareLink, User
 from webapp.models.audit import AuditHead, AuditLink
 from webapp.models.base import Base
 from webapp.models.checks import ReleaseRequest, SelfCheck, SelfCheckMark
@@ -21,6 +21,7 @@ from webapp.models.trades import RoundTrip, TradeBucket, TradeRollup
 
 __all__ = [
     "Account",
+    "Act",
     "ApiToken",
     "AuditHead",
     "AuditLink",
@@ -36,6 +37,7 @@ __all__ = [
     "KillSwitchEvent",
     "KillSwitchState",
     "LateTick",
+    "LoginSession",
     "MarketTick",
     "NavBucket",
     "Order",
@@ -50,6 +52,7 @@ __all__ = [
     "RoundTrip",
     "SelfCheck",
     "SelfCheckMark",
+    "ShareLink",
     "Signal",
     "TradeBucket",
     "TradeRollup",

@@ -1,10 +1,11 @@
-"""Who may come in: people with a role, programs with scopes."""
+"""Who may come in: people with a role and their sessions, programs with scopes, guests with a link; and their acts."""
 
 import uuid
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
-from sqlalchemy import CheckConstraint, Integer, Text, func, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Integer, Text, func, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -24,6 +25,64 @@ class User(Base):
     role: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     disabled_at: Mapped[datetime | None]
+
+
+class LoginSession(Base):
+    """One browser that somebody is logged in with, kept as the SHA-256 (hex) of a random id that only its cookie has.
+
+    `last_seen_at` is as exact as a minute. `browser` is its name in short, `address` where it logged in from.
+    """
+
+    __tablename__ = "sessions"
+
+    session_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    secret_hash: Mapped[str] = mapped_column(unique=True)
+    user_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.user_id"))
+    address: Mapped[str | None]
+    browser: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    last_seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    expires_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    ended_by: Mapped[str | None]
+
+
+Index("ix_sessions_user_id_created_at", LoginSession.user_id, LoginSession.created_at.desc())
+
+
+class ShareLink(Base):
+    """A link that shows the desk without a login, kept as the SHA-256 (hex) of a secret that was shown once."""
+
+    __tablename__ = "share_links"
+
+    link_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    label: Mapped[str]
+    secret_hash: Mapped[str] = mapped_column(unique=True)
+    created_by: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    expires_at: Mapped[datetime]
+    last_used_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+    revoked_by: Mapped[str | None]
+
+
+class Act(Base):
+    """What somebody did to the doors of the desk: logins, people, tokens, links. Append-only, chained; no secrets."""
+
+    __tablename__ = "acts"
+
+    act_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    act: Mapped[str]
+    actor: Mapped[str]
+    subject: Mapped[str | None]
+    details: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+    address: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+Index("ix_acts_created_at_act_id", Act.created_at.desc(), Act.act_id.desc())
+for column in (Act.act, Act.actor):
+    Index(f"ix_acts_{column.key}_created_at_act_id", column, Act.created_at.desc(), Act.act_id.desc())
 
 
 class ApiToken(Base):
