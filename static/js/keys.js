@@ -1,6 +1,7 @@
 // The keyboard: single keys where nobody types, and a list of them behind `?`.
 const GO_MS = 1500;
-const typing = (element) => element.closest?.("input, select, textarea, [contenteditable]") != null;
+/* For an instant after a dialog closes, keys still go to the field in it that nobody sees any more. */
+const typing = (element) => element.closest?.("input, select, textarea, [contenteditable]")?.checkVisibility() ?? false;
 const places = [...document.querySelectorAll("#nav a[data-key]")];
 let goUntil = 0;
 

@@ -13,6 +13,12 @@ def settings(settings):
     return settings.model_copy(update={"public_read": True})
 
 
+def arrived(page, heading):
+    """The page of that heading, with its scripts at work: a key before that is a key for nobody."""
+    expect(page.locator("h1")).to_have_text(heading)
+    page.wait_for_load_state()
+
+
 def focused(page, what):
     return page.evaluate(f"() => document.activeElement.{what}")
 
@@ -22,7 +28,7 @@ def test_keys_go_to_pages_rows_and_filters_and_never_take_what_is_typed(page, se
     page.goto("/")
     page.keyboard.press("g")
     page.keyboard.press("o")
-    expect(page.locator("h1")).to_have_text("Orders")
+    arrived(page, "Orders")
 
     for key, row in (("j", 0), ("j", 1), ("j", 2), ("j", 2), ("k", 1)):
         page.keyboard.press(key)
@@ -72,12 +78,13 @@ def test_palette_finds_pages_and_ids_and_leads_to_a_halt_without_making_one(page
     page.keyboard.type("ri au")
     expect(page.locator("dialog [role=option][aria-selected=true]")).to_have_text("Risk audit")
     page.keyboard.press("Enter")
-    expect(page.locator("h1")).to_have_text("Risk audit")
+    arrived(page, "Risk audit")
 
     page.keyboard.press("Control+k")
     page.keyboard.type(str(order_id))
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile(f"/orders/{order_id}$"))
+    page.wait_for_load_state()
 
     page.keyboard.press("Control+k")
     page.keyboard.type("halt")
