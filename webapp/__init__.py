@@ -15,6 +15,7 @@ def create_app(config: "Config | None" = None) -> "APIFlask":
     from webapp import api, cli, extensions, health, logs, pages, web
     from webapp import config as settings
     from webapp.version import VERSION
+    from webapp.web import hosts
 
     app = APIFlask(
         "webapp",
@@ -27,6 +28,6 @@ def create_app(config: "Config | None" = None) -> "APIFlask":
         static_folder=str(settings.ROOT / "static"),
     )
     settings.install(app, config or settings.Config.from_env())
-    for part in (logs, extensions, health, web, pages, api, cli):
+    for part in (logs, hosts, extensions, health, web, pages, api, cli):
         part.install(app)
     return app

@@ -4,6 +4,7 @@ Nothing else reads the environment, so this file is the whole list of what an op
 """
 
 import os
+import re
 import secrets
 import sys
 from pathlib import Path
@@ -92,6 +93,16 @@ def _strategies(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
+HOST_NAME = re.compile(r"\.?[a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\]", re.ASCII | re.IGNORECASE)
+
+
+def _host_names(names: tuple[str, ...]) -> tuple[str, ...]:
+    for name in names:
+        if not HOST_NAME.fullmatch(name):
+            raise ValueError(f"{name!r} is not a host name such as desk.example or .desk.example; ports are left out")
+    return names
+
+
 def _not_blank(value: SecretStr | None) -> SecretStr | None:
     if value is not None and not value.get_secret_value().strip():
         raise ValueError("must not be blank")
@@ -123,6 +134,10 @@ class Config(BaseSettings):
     instance_path: Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())] = ROOT / "instance"
     host: Annotated[str, Field(min_length=1, pattern=r"^[A-Za-z0-9.:_-]+$")] = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535)] = 8000
+    allowed_hosts: Annotated[Names, AfterValidator(_host_names)] = ()
+    """Names the desk answers to. None: this machine's own when it alone can reach ``host``, else any."""
+    trusted_proxies: Annotated[int, Field(ge=0, le=10)] = 0
+    """How many reverse proxies stand before the web server; 0: what X-Forwarded-* say is ignored."""
     secret_key: Secret = None
     """Signs sessions and cursors. Commands can do without it (see :meth:`from_env`)."""
     public_read: YesNo = False

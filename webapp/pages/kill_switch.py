@@ -20,6 +20,7 @@ from webapp.services.kill_switch import HaltReceipt, ReleasePending
 from webapp.web.auth import current_actor, has_role, role
 from webapp.web.filters import money
 from webapp.web.htmx import answer, see_other, unchanged, version_of, wants_fragment
+from webapp.web.limits import takes_any_text
 from webapp.web.wire import item
 
 log = logging.getLogger(__name__)
@@ -95,6 +96,7 @@ def state() -> Response:
 
 
 @bp.post("/kill-switch/on")
+@takes_any_text
 @role("operator")
 def halt() -> Any:
     """Stop trading in one step. Nothing about the reason may keep the desk from halting: it is cut, never refused."""
@@ -111,13 +113,17 @@ def halt() -> Any:
     return _go_to(f"{HOME}#receipt")
 
 
+def release_role() -> str:
+    """Who may release, as set for this desk."""
+    found: str = current_app.config["PAPERDESK"].release_role
+    return found
+
+
 @bp.post("/kill-switch/off")
+@takes_any_text
+@role(release_role)
 def release() -> Any:
     """Let the desk trade again: the role of RELEASE_ROLE, a reason and the typed word."""
-    return role(release_role())(_release)()
-
-
-def _release() -> Any:
     typed = {name: request.form.get(name, "") for name in ("reason", "confirm", "drawdown_base")}
     problems = {}
     if typed["confirm"].strip() != WORD:
@@ -166,12 +172,6 @@ def _go_to(location: str) -> Any:
     if "HX-Redirect" in response.headers:
         response.headers["HX-Refresh"] = "true"
     return response
-
-
-def release_role() -> str:
-    """Who may release, as set for this desk."""
-    found: str = current_app.config["PAPERDESK"].release_role
-    return found
 
 
 def _receipt_of(event_id: UUID) -> switch.Receipt:

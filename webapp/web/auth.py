@@ -1,5 +1,6 @@
 """Who is asking, and what their role lets them do. People log in to pages; bots have tokens and never come here."""
 
+import logging
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, Final
@@ -15,6 +16,10 @@ from webapp.web.htmx import wants_fragment
 
 PUBLIC_PATHS: Final = ("/login", "/logout", "/choices", "/offline", "/healthz", "/readyz", "/metrics")
 PUBLIC_PREFIXES: Final = ("/static/",)
+READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_READABLE: Final = "paperdesk_readable"
+
+log = logging.getLogger(__name__)
 
 
 class Person(UserMixin):  # type: ignore[misc]  # flask_login ships no types
@@ -78,9 +83,12 @@ def ask_to_log_in() -> AnyResponse:
     return redirect(login_address(), 303)
 
 
-def role(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Only people with this role or a higher one may; others get 403, strangers the login page."""
-    if name not in ROLES:
+def role(name: str | Callable[[], str]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Only people with this role or a higher one may; others get 403, strangers the login page.
+
+    A function in its place is asked for the role at each request.
+    """
+    if isinstance(name, str) and name not in ROLES:
         raise ValueError(f"no such role: {name}")
 
     def guard(view: Callable[..., Any]) -> Callable[..., Any]:
@@ -88,13 +96,28 @@ def role(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         def guarded(*args: Any, **kwargs: Any) -> Any:
             if not current_user.is_authenticated:
                 return ask_to_log_in()
-            if not has_role(name):
-                abort(403, f"This needs the role {name}; {current_user.name} is {current_user.role}.")
+            wanted = name if isinstance(name, str) else name()
+            if not has_role(wanted):
+                abort(403, f"This needs the role {wanted}; {current_user.name} is {current_user.role}.")
             return view(*args, **kwargs)
 
+        guarded.declared_role = name  # type: ignore[attr-defined]
         return guarded
 
     return guard
+
+
+def allow_reading(app: Flask, blueprint: str) -> None:
+    """Whoever may look at this desk may GET every page of a blueprint. What is done there needs a role each."""
+    app.extensions.setdefault(_READABLE, set()).add(blueprint)
+
+
+def is_declared(app: Flask, endpoint: str) -> bool:
+    """Whether somebody said who may come to a page: a role, or everybody who may look."""
+    if hasattr(app.view_functions[endpoint], "declared_role"):
+        return True
+    methods = {method for rule in app.url_map.iter_rules(endpoint) for method in rule.methods or ()}
+    return endpoint.rpartition(".")[0] in app.extensions.get(_READABLE, ()) and methods <= READING
 
 
 def is_api(path: str) -> bool:
@@ -108,15 +131,21 @@ def is_public(path: str) -> bool:
 
 
 def install(app: Flask) -> None:
-    """Closed by default: whatever is not public asks for a login, unless the desk may be read by all."""
+    """Closed by default: whatever is not public asks for a login, unless the desk may be read by all; and where nobody
+    declared who may come, nobody may.
+    """
 
     def gate() -> AnyResponse | None:
-        if is_public(request.path) or current_user.is_authenticated:
+        if is_public(request.path):
             return None
-        reading = request.method in ("GET", "HEAD", "OPTIONS")
-        if app.config["PAPERDESK"].public_read and reading:
-            return None
-        return ask_to_log_in()
+        if not current_user.is_authenticated and not (
+            app.config["PAPERDESK"].public_read and request.method in READING
+        ):
+            return ask_to_log_in()
+        if request.endpoint and not is_declared(app, request.endpoint):
+            log.error("nobody declared who may come to %s", request.endpoint)
+            abort(403, "Nobody said who may come here, so nobody may.")
+        return None
 
     app.before_request(gate)
     app.session_interface = Sessions()

@@ -6,12 +6,13 @@ from flask import Flask, Response, request
 
 CONTENT_POLICY: Final = "; ".join(
     (
-        "default-src 'self'",
+        "default-src 'none'",
         "script-src 'self'",
         "style-src 'self'",
-        "img-src 'self' data:",
+        "font-src 'self'",
+        "img-src 'self'",
         "connect-src 'self'",
-        "object-src 'none'",
+        "worker-src 'self'",
         "base-uri 'none'",
         "frame-ancestors 'none'",
         "form-action 'self'",
