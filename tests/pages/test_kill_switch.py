@@ -8,7 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from webapp.domain.errors import Unconfirmed
-from webapp.services import access, kill_switch
+from webapp.services import kill_switch, sessions
 from webapp.web.auth import ROLES
 
 
@@ -227,7 +227,7 @@ def test_state_that_claims_to_be_off_but_is_not_known_counts_as_on(visit, monkey
 def test_halt_works_while_the_pool_is_empty(visit, operator, session, monkeypatch):
     """Who was seen a moment ago may halt even when the database cannot say who they are."""
     form = visit("/kill-switch/", client=operator).fill("kill-switch-on", reason="now")
-    monkeypatch.setattr(access, "user", pool_is_empty)
+    monkeypatch.setattr(sessions, "visitor", pool_is_empty)
     answer = operator.post("/kill-switch/on", data=form)
 
     assert answer.status_code == 303
@@ -237,13 +237,13 @@ def test_halt_works_while_the_pool_is_empty(visit, operator, session, monkeypatc
 def test_nothing_but_halting_is_done_on_a_remembered_role(visit, operator, session, monkeypatch):
     halt(visit, operator)
     form = visit("/kill-switch/", client=operator).fill("kill-switch-off", reason="r", confirm="RELEASE")
-    monkeypatch.setattr(access, "user", pool_is_empty)
+    monkeypatch.setattr(sessions, "visitor", pool_is_empty)
 
     assert operator.post("/kill-switch/off", data=form).status_code == 503
     assert is_halted(session)
 
 
-def pool_is_empty(*_args):
+def pool_is_empty(*_args, **_more):
     raise PoolTimeout("QueuePool limit reached")
 
 

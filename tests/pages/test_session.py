@@ -1,10 +1,14 @@
 """Logging in and out."""
 
 import pytest
+from sqlalchemy import select, text
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from tests.support import PASSWORD, csrf_token
-from webapp.models import User
-from webapp.services import access
+from webapp.extensions import db
+from webapp.models import Act, User
+from webapp.pages.session import tell_guesses
+from webapp.services import access, kill_switch
 
 WRONG = {"username": "olga", "password": "wrong"}
 
@@ -73,6 +77,85 @@ def test_session_is_a_new_one_after_login(client, olga):
     with client.session_transaction() as session:
         assert "planted" not in session
     assert client.get_cookie("session").value != before
+
+
+def cookie_of(client):
+    return client.get_cookie("session").value
+
+
+def with_cookie(app, value):
+    """A browser that has somebody else's cookie."""
+    thief = app.test_client()
+    thief.set_cookie("session", value)
+    return thief
+
+
+def is_in(client):
+    return client.get("/kill-switch/").text.count('data-form="kill-switch-on"') == 1
+
+
+def test_stolen_cookie_is_dead_after_its_owner_logged_out(app, visit, logged_in, session):
+    client = logged_in("operator")
+    thief = with_cookie(app, cookie_of(client))
+    assert is_in(thief)
+    form = visit("/logout", client=client).fill("logout")
+    halting = visit("/kill-switch/", client=thief).fill("kill-switch-on", reason="mischief")
+    client.post("/logout", data=form)
+
+    assert not is_in(thief)
+    assert thief.post("/kill-switch/on", data=halting).location.startswith("/login")
+    assert not kill_switch.state(session).enabled
+
+
+def test_memory_of_who_was_seen_does_not_revive_an_ended_session(app, visit, logged_in, session, monkeypatch):
+    """The pool is empty, the database is there: it is asked beside the pool, and its word counts."""
+    client = logged_in("operator")
+    form = visit("/kill-switch/", client=client).fill("kill-switch-on", reason="now")
+    session.execute(text("UPDATE sessions SET ended_at = now()"))
+    session.commit()
+    with app.app_context():
+        monkeypatch.setattr(db.engine.pool, "connect", pool_is_empty)
+    answer = client.post("/kill-switch/on", data=form)
+
+    assert (answer.status_code, answer.location[:6]) == (303, "/login")
+    monkeypatch.undo()
+    assert not kill_switch.state(session).enabled
+
+
+def test_halt_works_beside_an_empty_pool(app, visit, logged_in, session, monkeypatch):
+    client = logged_in("operator")
+    form = visit("/kill-switch/", client=client).fill("kill-switch-on", reason="now")
+    with app.app_context():
+        monkeypatch.setattr(db.engine.pool, "connect", pool_is_empty)
+    assert client.post("/kill-switch/on", data=form).status_code == 303
+
+    monkeypatch.undo()
+    assert kill_switch.state(session).enabled
+
+
+def pool_is_empty():
+    raise PoolTimeout("QueuePool limit reached")
+
+
+def acts(session, act):
+    session.rollback()
+    return session.execute(select(Act).where(Act.act == act).order_by(Act.created_at)).scalars().all()
+
+
+def test_guesses_are_written_down_without_what_was_typed_and_many_as_a_count(app, client, olga, session):
+    for _ in range(7):
+        log_in(client, password="a secret guess")
+    log_in(client, username="correct horse battery")
+
+    failed, throttled = acts(session, "login_failed"), acts(session, "login_throttled")
+    assert [(act.actor, act.subject, act.details, act.address) for act in failed] == [
+        ("nobody", "user:olga", {"times": 1}, "127.0.0.1")
+    ] * 5
+    assert throttled == [], "five rows a minute from one address"
+    with app.app_context():
+        tell_guesses()
+    (rest,) = acts(session, "login_throttled")
+    assert (rest.subject, rest.details) == (None, {"times": 3})
 
 
 def test_fifth_wrong_try_closes_the_door_for_this_name_from_here_only(app, client, olga, session):

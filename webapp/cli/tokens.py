@@ -97,7 +97,7 @@ def pause(name: str, reason: str) -> None:
 @click.argument("name")
 def resume(name: str) -> None:
     """Let the paused bot called NAME go on."""
-    click.echo(f"token {services.resume_token(db.session(), name).name} may go on")
+    click.echo(f"token {services.resume_token(db.session(), name, BY).name} may go on")
 
 
 @tokens.command("cap")
@@ -106,7 +106,7 @@ def resume(name: str) -> None:
 @pace
 def cap(name: str, notional: Decimal | None, cycles: int | None) -> None:
     """Give the bot called NAME these limits of its own, and take away those not named."""
-    record = services.set_caps(db.session(), name, Caps(notional, cycles))
+    record = services.set_caps(db.session(), name, Caps(notional, cycles), BY)
     click.echo(f"token {record.name}: {_caps(record.max_order_notional, record.cycles_per_minute)}")
 
 

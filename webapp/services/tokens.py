@@ -7,12 +7,11 @@ revoked or expired looks and costs the same from outside.
 from __future__ import annotations
 
 import re
-import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 from decimal import Decimal
-from hashlib import sha256
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -21,10 +20,13 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.elements import ColumnElement
 
+from webapp.domain.acts import SERVER
 from webapp.domain.errors import BadInput, Conflict, NotFound
 from webapp.domain.people import SCOPES, check_name
 from webapp.domain.reasons import check_reason
 from webapp.models import ApiToken
+from webapp.services import acts
+from webapp.services.secrecy import fingerprint, new_secret
 from webapp.services.transaction import database_now, transaction
 
 TOUCH_SECONDS = 60
@@ -92,7 +94,7 @@ def create_token(
     row = {
         "token_id": uuid4(),
         "name": check_name(name),
-        "token_hash": _fingerprint(chosen),
+        "token_hash": fingerprint(chosen),
         "scopes": _scopes(scopes),
         "created_by": by,
         "created_at": at,
@@ -102,6 +104,8 @@ def create_token(
     try:
         with transaction(session):
             session.execute(insert(ApiToken).values(**row))
+            told = {"scopes": row["scopes"], "expires_at": expires_at, **_caps(caps)}
+            acts.record(session, "token_created", by, f"token:{name}", at=at, **told)
     except IntegrityError as error:
         raise Conflict(f"a token named {name}, or with that secret, exists", field="name") from error
     return _existing(session, name), chosen
@@ -113,15 +117,15 @@ def ensure_token(session: Session, name: str, scopes: Collection[str], by: str, 
     if found is None:
         return create_token(session, name, scopes, by, secret=secret)[0]
     values: dict[str, Any] = {
-        "token_hash": _fingerprint(_secret(secret)),
+        "token_hash": fingerprint(_secret(secret)),
         "scopes": _scopes(scopes),
         "expires_at": None,
         "revoked_at": None,
         "revoked_by": None,
     }
-    if any(found[column] != value for column, value in values.items()):
+    if changed := sorted(column for column, value in values.items() if found[column] != value):
         try:
-            _change(session, name, values)
+            _change(session, name, "token_changed", by, values, told={"changed": changed, "scopes": values["scopes"]})
         except IntegrityError as error:
             raise Conflict("another token has that secret", field="secret") from error
     return _existing(session, name)
@@ -133,7 +137,7 @@ def token_for(session: Session, secret: str) -> TokenRecord | None:
         return None
     found = _row(
         session,
-        ApiToken.token_hash == _fingerprint(secret),
+        ApiToken.token_hash == fingerprint(secret),
         ApiToken.revoked_at.is_(None),
         or_(ApiToken.expires_at.is_(None), ApiToken.expires_at > func.clock_timestamp()),
     )
@@ -147,7 +151,7 @@ def token_for(session: Session, secret: str) -> TokenRecord | None:
 def revoke_token(session: Session, name: str, by: str, now: datetime | None = None) -> TokenRecord:
     """Take a token out of force for good; revoking twice keeps the first time."""
     at = database_now(session) if now is None else now
-    _change(session, name, {"revoked_at": at, "revoked_by": by}, ApiToken.revoked_at.is_(None))
+    _change(session, name, "token_revoked", by, {"revoked_at": at, "revoked_by": by}, ApiToken.revoked_at.is_(None))
     return _existing(session, name)
 
 
@@ -156,23 +160,23 @@ def pause_token(session: Session, name: str, by: str, reason: str, now: datetime
     why = check_reason(reason, required=True)
     at = database_now(session) if now is None else now
     values = {"paused_at": at, "paused_by": by, "pause_reason": why}
-    _change(session, name, values, ApiToken.paused_at.is_(None))
+    _change(session, name, "token_paused", by, values, ApiToken.paused_at.is_(None), told={"reason": why})
     return _existing(session, name)
 
 
-def resume_token(session: Session, name: str) -> TokenRecord:
+def resume_token(session: Session, name: str, by: str = SERVER) -> TokenRecord:
     """Let a paused bot go on. Raises :class:`Conflict` when it is not paused."""
     values = {"paused_at": None, "paused_by": None, "pause_reason": None}
-    changed = _change(session, name, values, ApiToken.paused_at.is_not(None))
+    changed = _change(session, name, "token_resumed", by, values, ApiToken.paused_at.is_not(None))
     record = _existing(session, name)
     if not changed:
         raise Conflict(f"the token {name} is not paused", field="name")
     return record
 
 
-def set_caps(session: Session, name: str, caps: Caps) -> TokenRecord:
+def set_caps(session: Session, name: str, caps: Caps, by: str = SERVER) -> TokenRecord:
     """Give a bot other limits of its own, from its next request on."""
-    _change(session, name, _caps(caps))
+    _change(session, name, "token_capped", by, _caps(caps), told=_caps(caps))
     return _existing(session, name)
 
 
@@ -211,13 +215,23 @@ def _record(row: RowMapping) -> TokenRecord:
     return TokenRecord(**{**values, "scopes": tuple(row["scopes"])})
 
 
-def _change(session: Session, name: str, values: dict[str, Any], *conditions: ColumnElement[bool]) -> bool:
-    """Whether there was a token of that name for which the conditions held; then it was changed."""
+def _change(
+    session: Session,
+    name: str,
+    act: str,
+    by: str,
+    values: dict[str, Any],
+    *conditions: ColumnElement[bool],
+    told: Mapping[str, Any] = MappingProxyType({}),
+) -> bool:
+    """Whether there was a token of that name for which the conditions held; then it was changed, and that recorded."""
     with transaction(session):
         changed = session.execute(
             update(ApiToken).where(ApiToken.name == name, *conditions).values(**values).returning(ApiToken.token_id)
-        )
-        return changed.one_or_none() is not None
+        ).one_or_none()
+        if changed is not None:
+            acts.record(session, act, by, f"token:{name}", **told)
+    return changed is not None
 
 
 def _touch(session: Session, token_id: UUID) -> None:
@@ -253,12 +267,7 @@ def _caps(caps: Caps) -> dict[str, Any]:
 
 
 def _secret(given: str | None) -> str:
-    secret = f"pd_{secrets.token_urlsafe(32)}" if given is None else given
+    secret = f"pd_{new_secret()}" if given is None else given
     if not _SECRET.fullmatch(secret):
         raise BadInput("secret", "must be 1 to 200 visible ASCII characters")
     return secret
-
-
-def _fingerprint(secret: str) -> str:
-    """Plain SHA-256 is enough: a secret has 256 random bits, so there is nothing to guess."""
-    return sha256(secret.encode()).hexdigest()
