@@ -25,12 +25,18 @@ except ConfigError as error:
 chdir = str(ROOT)
 wsgi_app = "wsgi:app"
 bind = f"[{settings.host}]:{settings.port}" if ":" in settings.host else f"{settings.host}:{settings.port}"
-worker_class = "gthread"
+worker_class = "webapp.serving.Worker"
 workers = 1
 threads = settings.web_threads
 keepalive = 15
 graceful_timeout = 8
+# What may be read before anything of ours sees it: a list's longest address has 2 kB, a browser sends about 20 fields.
 limit_request_line = 8190
+limit_request_fields = 64
+limit_request_field_size = 8190
+# gunicorn itself believes no proxy, not even one of this machine: TRUSTED_PROXIES alone says who is believed.
+forwarded_allow_ips = ""
+secure_scheme_headers: dict[str, str] = {}
 
 
 class JsonLogger(Logger):

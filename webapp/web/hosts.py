@@ -56,7 +56,9 @@ def install(app: Flask) -> None:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=1, x_host=0)  # type: ignore[method-assign]
 
     def refuse() -> Any:
-        if request.path in PROBES or is_allowed(request.host, names):
+        # Without the header the name would be that of the socket, which says nothing of what the visitor meant.
+        named = "Host" in request.headers or request.environ.get("SERVER_PROTOCOL") != "HTTP/1.1"
+        if request.path in PROBES or (named and is_allowed(request.host, names)):
             return None
         if is_api(request.path):
             abort(400, NOT_HERE.strip())
