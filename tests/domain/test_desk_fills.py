@@ -319,3 +319,13 @@ def test_price_that_slippage_makes_nothing_of_is_refused() -> None:
     made.tick("0.00000001", 1)
     with pytest.raises(OutOfRange, match="smallest amount"):
         made.propose(sell(1))
+
+
+def test_cycle_whose_fill_does_not_fit_leaves_the_desk_as_it_was() -> None:
+    made = calm_floor(allow_short=True, starting_cash=Decimal(9_999_999_000))
+    made.tick(100)
+    desk = made.desk
+    with pytest.raises(OutOfRange):
+        made.propose(sell(11))
+    assert (desk.resting, desk.activity.trades, desk.book.cash, desk.quote_used) == ({}, [], 9_999_999_000, {})
+    assert made.propose(sell(1)).outcome == "executed"

@@ -17,7 +17,8 @@ from webapp.domain.strategies import Strategy
 from webapp.feeds import csv_quotes
 from webapp.services import policy
 from webapp.services import replay as service
-from webapp.services.replay import Entry, Plan, Report
+from webapp.services.replay import Plan, Report
+from webapp.services.replay_entries import Entry
 
 CLOCKED = ("audit_chain", "audit_head", "replay_runs", "account", "kill_switch", "policies")
 """Tables with a column that tells when a row was really written, or by chance; the rest of them is compared apart."""

@@ -20,7 +20,7 @@ from tests.support import needs_quotes
 from webapp.domain.strategies import get_strategy
 from webapp.services import audit, books, kill_switch
 from webapp.services import replay as service
-from webapp.services.replay import Entry
+from webapp.services.replay_entries import Entry
 
 BTCUSD = "quotes_1m_coinbase_BTCUSD_20180404-0405.csv.gz"
 FOUR = "quotes_tick_binance-usdm_4symbols_20210722.csv.gz"

@@ -1,4 +1,4 @@
-"""A replay's clock is market time; and what becomes of rows that are refused, late, or too large."""
+"""A replay's clock is market time; and what becomes of rows that are refused or late."""
 
 from decimal import Decimal
 from itertools import pairwise
@@ -18,9 +18,8 @@ from tests.services.replays import (
     taken,
     walk,
 )
-from webapp.services import books
 from webapp.services import replay as service
-from webapp.services.replay import Entry
+from webapp.services.replay_entries import Entry
 
 
 # --- market time is the clock ---
@@ -84,7 +83,7 @@ def test_day_rolls_in_market_time(session: Session) -> None:
     assert Decimal(loss["value"]) == 45
 
 
-# --- rows that are refused, late, or too large ---
+# --- rows that are refused, or late ---
 def test_refused_rows_are_counted_by_reason_and_leave_nothing(session: Session) -> None:
     quotes = [*taken([quote(100)]), Entry(None, "crossed"), Entry(None, "bad_number"), Entry(None, "crossed")]
     report = play(session, quotes, plan("refused", Idle()))
@@ -116,25 +115,6 @@ def test_replay_that_begins_with_refused_rows_plays_the_rest_as_if_they_were_not
     play(other_session, good, plan("quotes"))
     different = differences(picture(session), picture(other_session))
     assert set(different) <= {"replay_runs", "positions"}, different
-
-
-@pytest.mark.usefixtures("small_chunks")
-def test_quote_at_which_the_book_does_not_fit_is_refused_and_prices_nothing(session: Session) -> None:
-    limits(session, **CALM)
-    take(session, quote(1))
-    cycle(session, "buy", 900)
-    cycle(session, "sell", 100, 2)
-    quotes = taken([quote(1, at=1), quote(9_999_999_999, at=61), quote(1, at=62), quote(1, at=122)])
-    report = play(session, quotes, plan("huge", Turns(), 1))
-    assert report.refused == {"out_of_range": 1}
-    assert one(session, "SELECT max(fill_price) FROM fills") < 3
-    seen = "SELECT max(CAST(strategy_payload ->> 'sum' AS numeric)) FROM signals"
-    assert one(session, seen) < 1000, "the strategy was shown a quote that was refused"
-    assert (
-        one(session, "SELECT count(*) FROM fill_receipts LEFT JOIN market_ticks t USING (tick_id) WHERE t IS NULL") == 0
-    )
-    assert one(session, "SELECT count(*) FROM cycles LEFT JOIN market_ticks t USING (tick_id) WHERE t IS NULL") == 0
-    assert books.verify(session).drifts == []
 
 
 def test_late_rows_of_a_replay_are_kept_flagged_and_trade_nothing(session: Session) -> None:

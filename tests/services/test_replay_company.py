@@ -21,7 +21,8 @@ from tests.support import needs_quotes
 from webapp.domain.strategies import get_strategy
 from webapp.services import books, kill_switch
 from webapp.services import replay as service
-from webapp.services.replay import Entry, Plan, Report
+from webapp.services.replay import Plan, Report
+from webapp.services.replay_entries import Entry
 
 BTCUSD = "quotes_1m_coinbase_BTCUSD_20180404-0405.csv.gz"
 
@@ -88,7 +89,8 @@ def test_anomaly_in_a_replay_halts_in_market_time_and_nothing_trades_after_it(se
     (event,) = rows(session, "SELECT * FROM kill_switch_events")
     assert (event["enabled"], event["actor"], event["created_at"]) == (True, "risk-engine", after(80))
     assert event["reason"].startswith("PRICE_ANOMALY")
-    assert one(session, "SELECT max(filled_at) FROM fills") <= after(80)
+    assert one(session, "SELECT max(filled_at) FROM fills") < after(80)
+    assert one(session, "SELECT count(*) FROM cycles WHERE created_at = :at", at=after(80)) == 0, "before the halt"
     blocked = rows(session, "SELECT * FROM cycles WHERE created_at > :at", at=after(80))
     assert {(row["outcome"], row["reason"]) for row in blocked} == {("blocked", "KILL_SWITCH_ACTIVE")}
     assert one(session, "SELECT count(*) FROM orders WHERE status = 'approved'") == 0

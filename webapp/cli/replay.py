@@ -10,7 +10,8 @@ from webapp.extensions import db
 from webapp.feeds import csv_quotes
 from webapp.services import kill_switch
 from webapp.services import replay as service
-from webapp.services.replay import Entry, Plan, Report
+from webapp.services.replay import Plan, Report
+from webapp.services.replay_entries import Entry
 
 
 @click.command("replay")
@@ -51,7 +52,8 @@ def _said(report: Report) -> str:
     if report.already:
         return f"already replayed: {report.taken} rows taken, {refused}; nothing was written again"
     late = f", {report.late} of them late" if report.late else ""
+    unfit = f", {report.cycles_refused} cycles refused for amounts that would not fit" if report.cycles_refused else ""
     return (
         f"{report.taken} rows taken{late}, {refused}; "
-        f"{report.cycles} cycles, {report.orders} orders, {report.fills} fills"
+        f"{report.cycles} cycles, {report.orders} orders, {report.fills} fills{unfit}"
     )

@@ -44,7 +44,11 @@ class CycleOutcome:
 
 
 def run(desk: Desk, trigger: Trigger, now: datetime, changes: Changes) -> CycleOutcome:
-    """Run one cycle at ``now``, adding its rows to ``changes``. Raises :class:`OutOfRange` if a result does not fit."""
+    """Run one cycle at ``now``, adding its rows to ``changes``.
+
+    Raises :class:`OutOfRange` if a result does not fit: then the desk holds what it held, and ``changes`` half a cycle
+    that must not be written.
+    """
     desk.roll_day(now)
     cycle_id = desk.ids.next(now)
     seen = desk.quote(trigger.symbol, now)
@@ -144,10 +148,11 @@ def _anomaly_warning(desk: Desk, seen: SeenTick | None, order_id: UUID, now: dat
 def _fill(desk: Desk, order: OrderRow, seen: SeenTick | None, now: datetime, changes: Changes) -> bool:
     """Fill what can be filled at once and let the rest wait; True when nothing waits."""
     waiting = RestingOrder(order, order.qty, now + timedelta(seconds=desk.policy.order_ttl_seconds))
-    desk.activity.add(now)
-    desk.rest(waiting)
     if seen is not None:
         desk.try_fill(waiting, seen, now, changes, resting=False)
+    desk.activity.add(now)
+    if changes.orders[order.order_id].status is OrderStatus.APPROVED:
+        desk.rest(waiting)
     return waiting.remaining == 0
 
 

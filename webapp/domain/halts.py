@@ -9,6 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from webapp.domain.anomaly import PRICE_ANOMALY
+from webapp.domain.errors import OutOfRange
+from webapp.domain.market import Tick
+from webapp.domain.money import short
+from webapp.domain.records import Breach
+from webapp.domain.wire import timestamp
 
 ACTOR = "risk-engine"
 """Who signs a halt that no person asked for."""
@@ -106,3 +111,9 @@ def cause_of(actor: str | None, reason: str | None) -> tuple[Cause, str] | None:
     code, colon, evidence = (reason or "").partition(": ")
     cause = CAUSES.get(code)
     return (cause, evidence) if actor == ACTOR and colon and cause is not None else None
+
+
+def unvaluable(tick: Tick, error: OutOfRange) -> Breach:
+    """The breach of a quote at which what is held would not fit the schema: it is refused, and acted on."""
+    quote = f"{tick.symbol} at a mid of {short(tick.mid_price, 8)}, {timestamp(tick.event_at)}"
+    return Breach(OUT_OF_RANGE, f"the book cannot be valued: {quote}: {error.message}")

@@ -4,7 +4,7 @@ The core hands these to the journal, which is the one place that writes them. Ti
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -179,3 +179,14 @@ class Changes:
             self.orders[order_id] = replace(self.orders[order_id], status=status)
         else:
             self.statuses[order_id] = status
+
+    def extend(self, later: "Changes") -> None:
+        """Add what came to be after all of this."""
+        for order_id, status in later.statuses.items():
+            self.set_status(order_id, status)
+        for rows in fields(self):
+            ours, theirs = getattr(self, rows.name), getattr(later, rows.name)
+            if isinstance(ours, list):
+                ours.extend(theirs)
+            elif rows.name != "statuses":
+                ours.update(theirs)

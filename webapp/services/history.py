@@ -13,7 +13,8 @@ from webapp.domain.market import Tick
 from webapp.domain.strategies import Strategy
 from webapp.models import Fill, MarketTick
 from webapp.services import kill_switch, policy
-from webapp.services.replay import Entry, Plan, Report, replay
+from webapp.services.replay import Plan, Report, replay
+from webapp.services.replay_entries import Entry
 
 OPERATOR = "user:operator"
 ENGINE = "engine"

@@ -6,12 +6,11 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from webapp.domain import halts
 from webapp.domain.desk import Desk
 from webapp.domain.errors import BadQuote, OutOfRange
 from webapp.domain.market import FUTURE_TOLERANCE, Tick
-from webapp.domain.money import short
 from webapp.domain.records import Breach, Changes
-from webapp.domain.wire import timestamp
 from webapp.services import desk_state, journal, monitors
 from webapp.services.transaction import enter_gate, transaction
 
@@ -27,6 +26,10 @@ class Accepted:
 class Unvaluable(BadQuote):
     """A quote at which what is held would be worth more than the schema can hold: refused, and a reason to halt."""
 
+    def __init__(self, breach: Breach, index: int) -> None:
+        super().__init__("out_of_range", breach.reason, index=index, field="bid_price")
+        self.breach = breach
+
 
 def accept(session: Session, ticks: Sequence[Tick], by: str, now: datetime | None = None) -> Accepted:
     """Take all the quotes, in order, or none of them.
@@ -40,7 +43,7 @@ def accept(session: Session, ticks: Sequence[Tick], by: str, now: datetime | Non
     try:
         _store(session, ticks, by, now, changes)
     except Unvaluable as error:
-        monitors.act_on(session, [Breach("OUT_OF_RANGE", f"the book cannot be valued: {error.message}")])
+        monitors.act_on(session, [error.breach])
         raise
     monitors.act_on(session, changes.breaches)
     return Accepted(len(ticks), len(changes.late_ticks))
@@ -62,5 +65,4 @@ def _take(desk: Desk, index: int, tick: Tick, now: datetime, changes: Changes) -
     try:
         desk.take_tick(tick, now, changes)
     except OutOfRange as error:
-        quote = f"{tick.symbol} at a mid of {short(tick.mid_price, 8)}, {timestamp(tick.event_at)}"
-        raise Unvaluable("out_of_range", f"{quote}: {error.message}", index=index, field="bid_price") from error
+        raise Unvaluable(halts.unvaluable(tick, error), index) from error

@@ -3,30 +3,36 @@
 A replay is a function of its quotes, strategy and starting desk: ids and times derive from them, nothing reads a clock.
 It works in chunks, each one transaction with its checkpoint, so that a replay that was cut off goes on where it stopped
 and leaves the same rows as one that was not; and so that a halt never waits for long.
+
+What would not fit the schema is dealt with as in live trading. A quote at which what is held could not be valued is
+refused, and halts the desk. A cycle whose result would not fit is refused and leaves nothing; it is counted, and since
+it was none, the symbol's next quote may bring the next.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID, uuid5
 
 from sqlalchemy import select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from webapp.domain import cycle
+from webapp.domain import cycle, halts
 from webapp.domain.cycle import Trigger
-from webapp.domain.desk import Desk, drawdown_breach
+from webapp.domain.desk import Desk
 from webapp.domain.errors import OutOfRange
 from webapp.domain.market import FUTURE_TOLERANCE, Tick
 from webapp.domain.measure import MOVE_WINDOW
 from webapp.domain.records import Breach, Changes
 from webapp.domain.strategies import Strategy
+from webapp.domain.unacted import unacted
 from webapp.models import ReplayRun
 from webapp.services import desk_state, journal, kill_switch, monitors
 from webapp.services.journal import account_stamp
+from webapp.services.replay_entries import Entry, chunks, unread
 from webapp.services.transaction import database_now, enter_gate, transaction
 
 CHUNK_ROWS = 1_000
@@ -36,13 +42,6 @@ _NAMESPACE = UUID("b0f6a1de-3b1f-5f5e-9d7e-6c0f5a1f2f10")
 _CYCLES = """
 SELECT symbol, max(created_at) AS at FROM cycles WHERE actor = :actor AND created_at >= :since GROUP BY symbol
 """
-
-
-class Entry(NamedTuple):
-    """One row of the source: a quote, or the reason why there is none."""
-
-    tick: Tick | None
-    refused: str | None
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,10 @@ class Plan:
 
 @dataclass
 class Report:
-    """How far a replay has come. ``already`` tells that it had been finished before, and nothing was written."""
+    """How far a replay has come. ``already`` tells that it had been finished before, and nothing was written.
+
+    ``cycles_refused`` are those whose result would not have fitted the schema.
+    """
 
     rows: int = 0
     taken: int = 0
@@ -75,6 +77,7 @@ class Report:
     fills: int = 0
     halted: str | None = None
     already: bool = False
+    cycles_refused: int = 0
 
 
 @dataclass
@@ -89,6 +92,8 @@ class _Run:
     symbols: set[str] = field(default_factory=set)
     desk: Desk | None = None
     stamp: Any = None
+    last_read: list[Tick] = field(default_factory=list)
+    """What was read at the last instant before the replay was cut off."""
 
 
 def replay(
@@ -102,7 +107,8 @@ def replay(
     if run.report.already:
         return run.report
     latest = database_now(session) + FUTURE_TOLERANCE
-    for chunk in _chunks(_unread(entries, run.report.rows, latest)):
+    rest = unread(entries, run.report.rows, latest, run.last_read)
+    for chunk in chunks(rest, CHUNK_ROWS):
         played = 0
         while played < len(chunk):
             done, breach = _play(session, run, chunk[played:])
@@ -126,31 +132,6 @@ def _begin(session: Session, plan: Plan) -> _Run:
         stored.rows_read, stored.rows_taken, refused=Counter(stored.refused), already=stored.finished_at is not None
     )
     return _Run(plan, run_id, report)
-
-
-def _unread(entries: Iterable[Entry], skip: int, latest: datetime) -> Iterator[Entry]:
-    """The entries after the first ``skip``; quotes from the future are refused."""
-    for number, entry in enumerate(entries):
-        if number < skip:
-            continue
-        future = entry.tick is not None and entry.tick.event_at > latest
-        yield Entry(None, "future") if future else entry
-
-
-def _chunks(entries: Iterator[Entry]) -> Iterator[list[Entry]]:
-    """Groups of entries, cut only where time moves on: ids count within one instant."""
-    chunk: list[Entry] = []
-    newest: datetime | None = None
-    for entry in entries:
-        moves = entry.tick is not None and (newest is None or entry.tick.event_at > newest)
-        if moves and len(chunk) >= CHUNK_ROWS:
-            yield chunk
-            chunk = []
-        if moves and entry.tick is not None:
-            newest = entry.tick.event_at
-        chunk.append(entry)
-    if chunk:
-        yield chunk
 
 
 def _play(session: Session, run: _Run, chunk: Sequence[Entry]) -> tuple[int, Changes | None]:
@@ -181,13 +162,11 @@ def _unacted(run: _Run, desk: Desk) -> Breach | None:
     """The reason to halt that a replay met just before it was cut off; market time is then where it was met."""
     if run.now is not None or not run.report.rows or desk.halted:
         return None
-    newest = [tape.newest.tick.event_at for tape in desk.tapes.values() if tape.newest is not None]
-    if not newest:
+    found = unacted(desk, run.last_read)
+    if found is None:
         return None
-    found = desk.unacted.get(max(newest)) or drawdown_breach(desk.book, desk.policy)
-    if found is not None:
-        run.now = max(newest)
-    return found
+    breach, run.now = found
+    return breach
 
 
 def _same_instant(chunk: Sequence[Entry], done: int, run: _Run, desk: Desk, changes: Changes) -> int:
@@ -202,7 +181,10 @@ def _same_instant(chunk: Sequence[Entry], done: int, run: _Run, desk: Desk, chan
 
 
 def _step(run: _Run, desk: Desk, entry: Entry, changes: Changes) -> None:
-    """One entry: time passes, the quote is taken, a cycle runs if the symbol's is due. A late quote is only kept."""
+    """One entry: time passes, the quote is taken, a cycle runs if the symbol's is due. A late quote is only kept.
+
+    No cycle runs between a reason to halt and the halt.
+    """
     tick = entry.tick
     if tick is None:
         run.report.refused[entry.refused or "unknown"] += 1
@@ -214,15 +196,26 @@ def _step(run: _Run, desk: Desk, entry: Entry, changes: Changes) -> None:
     taken = len(changes.ticks)
     try:
         desk.take_tick(tick, now, changes)
-    except OutOfRange:
+    except OutOfRange as error:
         del changes.ticks[taken:]
         run.report.refused["out_of_range"] += 1
+        changes.breaches.append(halts.unvaluable(tick, error))
         return
-    if not late and (tick.symbol not in run.due or now >= run.due[tick.symbol]):
-        run.due[tick.symbol] = now + timedelta(seconds=run.plan.cycle_seconds)
-        cycle.run(
-            desk, Trigger(tick.symbol, run.plan.source, strategy=run.plan.strategy_for(tick.symbol)), now, changes
-        )
+    halts_first = changes.breaches and not desk.halted
+    if not late and not halts_first and (tick.symbol not in run.due or now >= run.due[tick.symbol]):
+        _cycle(run, desk, tick.symbol, now, changes)
+
+
+def _cycle(run: _Run, desk: Desk, symbol: str, now: datetime, changes: Changes) -> None:
+    """One cycle, or nothing when its result would not fit. What is due next follows from what is stored."""
+    trigger, own = Trigger(symbol, run.plan.source, strategy=run.plan.strategy_for(symbol)), Changes()
+    try:
+        cycle.run(desk, trigger, now, own)
+    except OutOfRange:
+        run.report.cycles_refused += 1
+        return
+    changes.extend(own)
+    run.due[symbol] = now + timedelta(seconds=run.plan.cycle_seconds)
 
 
 def _desk(session: Session, run: _Run, chunk: Sequence[Entry]) -> Desk:
