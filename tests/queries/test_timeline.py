@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from tests import builders
 from tests.domain.contexts import CODES
-from webapp.models import DevnetSmokeRun, KillSwitchEvent, Position
+from webapp.models import Act, DevnetSmokeRun, KillSwitchEvent, Position
 from webapp.queries.timeline import LISTINGS, Listing, Page, one, page, stream
 
 NOON = builders.NOON
@@ -48,6 +48,7 @@ def make(session: Session, name: str, at: Any) -> Any:
         "kill_switch_events": lambda: _insert(
             session, KillSwitchEvent, "event_id", at, enabled=True, reason="test", actor="test", created_at=at
         ),
+        "acts": lambda: _insert(session, Act, "act_id", at, act="login", actor="user:olga", created_at=at),
         "smoke_runs": lambda: _insert(session, DevnetSmokeRun, "run_id", at, status="passed", ran_at=at),
     }[name]()
 

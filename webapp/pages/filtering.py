@@ -14,11 +14,19 @@ from webapp.web.filters import words
 PLACEHOLDERS: Final = {
     "symbol": "SOL-USDC",
     "cycle_id": "whole id",
+    "actor": "user:olga",
     "from": "2026-01-31T09:30Z",
     "to": "2026-02-01",
 }
-LABELS: Final = {"from": "From (UTC)", "to": "Before (UTC)", "status": "Status", "rule": "Rule", "action": "Action"}
-FIELD_ORDER: Final = ("symbol", "side", "status", "action", "rule", "cycle_id", "from", "to")
+LABELS: Final = {
+    "from": "From (UTC)",
+    "to": "Before (UTC)",
+    "status": "Status",
+    "rule": "Rule",
+    "action": "Action",
+    "act": "Act",
+}
+FIELD_ORDER: Final = ("act", "actor", "symbol", "side", "status", "action", "rule", "cycle_id", "from", "to")
 API: Final = {
     "ticks": "/v1/market/ticks",
     "signals": "/v1/signals",

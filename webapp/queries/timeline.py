@@ -32,10 +32,12 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeEngine
 
+from webapp.domain.acts import ACTS
 from webapp.domain.orders import OrderStatus, Side
 from webapp.domain.records import OUTCOMES, RISK_ACTIONS
 from webapp.domain.risk import EVENT_RULES, RULE_CODES
 from webapp.models import (
+    Act,
     Cycle,
     DevnetSmokeRun,
     Fill,
@@ -153,6 +155,7 @@ LISTINGS: Mapping[str, Listing] = {
         ),
         Listing("kill_switch_events", _table(KillSwitchEvent), "created_at", "event_id", _SPAN),
         Listing("smoke_runs", _table(DevnetSmokeRun), "ran_at", "run_id", {"status": SMOKE_STATUSES, **_SPAN}),
+        Listing("acts", _table(Act), "created_at", "act_id", {"act": ACTS, "actor": ANY, **_SPAN}),
         Listing("policies", _table(PolicyVersion), "created_at", "policy_id", _SPAN),
         Listing(
             "cycles",

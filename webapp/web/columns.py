@@ -27,6 +27,7 @@ _IDS = {
     "run_id": "Run",
     "transition_id": "Step",
     "policy_id": "Policy",
+    "act_id": "Act",
 }
 _TIMES = {
     "created_at": "Time",
@@ -35,8 +36,9 @@ _TIMES = {
     "event_at": "Quoted",
     "ran_at": "Ran",
     "started_at": "Started",
+    "expires_at": "Expires",
 }
-_AGES = {"updated_at": "Updated", "beat_at": "Last beat"}
+_AGES = {"updated_at": "Updated", "beat_at": "Last beat", "last_seen_at": "Last seen", "last_used_at": "Last used"}
 _NUMBERS = {
     "qty": ("Quantity", "qty"),
     "limit_price": ("Limit, USDC", "price"),
@@ -90,6 +92,14 @@ _WORDS = {
     "to_status": ("To", "status"),
     "process": ("Process", "word"),
     "host": ("Host", "word"),
+    "act": ("Act", "rule"),
+    "subject": ("Whom or what", "text"),
+    "address": ("From", "word"),
+    "browser": ("Browser", "word"),
+    "name": ("Name", "word"),
+    "role": ("Role", "word"),
+    "label": ("For whom", "text"),
+    "created_by": ("Made by", "word"),
 }
 
 COLUMNS: Final[dict[str, Column]] = {

@@ -26,6 +26,7 @@ MAX_TEXT = 512
 """Longest value any list parameter may have, in characters; a cursor is the longest of them."""
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
+_ACTOR = re.compile(r"[a-z-]{1,20}(:[A-Za-z0-9][A-Za-z0-9._@-]{0,63})?", re.ASCII)
 _LIMIT = re.compile(r"[0-9]{1,3}", re.ASCII)
 _TIME = re.compile(
     r"\d{4}-\d{2}-\d{2}([Tt](?P<clock>\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?)(?P<zone>[Zz]|[+ -]\d{2}:\d{2})?)?",
@@ -131,6 +132,13 @@ def _choice(text: str, field: str, listing: ListingLike) -> str:
     return text
 
 
+def _actor(text: str, field: str) -> str:
+    """Somebody as the audit names them, such as user:olga, token:bot or cli."""
+    if not _ACTOR.fullmatch(text):
+        raise BadInput(field, "must be a name as it stands in the list, such as user:olga or token:my-bot")
+    return text
+
+
 _READERS: Mapping[str, Callable[[str, str, ListingLike], Any]] = {
     "symbol": lambda text, field, _: check_symbol(text, field),
     "cycle_id": lambda text, field, _: read_uuid(text, field),
@@ -140,6 +148,8 @@ _READERS: Mapping[str, Callable[[str, str, ListingLike], Any]] = {
     "side": _choice,
     "rule": _choice,
     "action": _choice,
+    "act": _choice,
+    "actor": lambda text, field, _: _actor(text, field),
 }
 
 
