@@ -77,10 +77,11 @@ def settings_for(url: URL, folder: Path, **more: str) -> dict[str, str]:
     }
 
 
-def engine_program(url: URL, folder: Path) -> Program:
+def engine_program(url: URL, folder: Path, **more: str) -> Program:
     """`flask engine run` that is at work most of the time: eight symbols, each with a cycle a second."""
     folder.mkdir(exist_ok=True)
-    return Program([sys.executable, "-m", "flask", "--app", "wsgi", "engine", "run"], settings_for(url, folder), folder)
+    words = [sys.executable, "-m", "flask", "--app", "wsgi", "engine", "run"]
+    return Program(words, settings_for(url, folder, **more), folder)
 
 
 @dataclass

@@ -6,6 +6,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -16,13 +17,13 @@ import pytest
 from sqlalchemy import URL, Engine
 from sqlalchemy.orm import Session
 
-from tests.attack import desk
-from tests.attack.processes import SYMBOLS, Program, Web, engine_program, kept_from_surviving, web_program
+from tests.attack import desk, restless
+from tests.attack.processes import Program, Web, engine_program, kept_from_surviving, web_program
 from tests.figures import Figure, times
 from tests.services.desks import limits, one, rows
 from tests.support import eventually
 from webapp.domain.market import Tick
-from webapp.feeds.simulated import SimulatedFeed
+from webapp.models.locks import GATE
 from webapp.services import kill_switch, market, tokens
 
 SLOW = 90
@@ -41,7 +42,16 @@ WILD = {
     "max_daily_loss": "1000000",
     "max_loss_per_trade": "1000000",
     "max_open_positions": 100,
+    "max_gross_exposure": "1000000",
 }
+IN_GATE = """
+SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND classid = 0 AND objid = :gate AND granted
+  AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))
+"""
+LOST = """
+SELECT o.order_id FROM orders o WHERE NOT EXISTS (SELECT FROM cycles c WHERE c.order_id = o.order_id)
+  OR NOT EXISTS (SELECT FROM order_transitions t WHERE t.order_id = o.order_id)
+"""
 Start = Callable[[Program], Program]
 
 
@@ -55,84 +65,99 @@ def told(numbers: list[float]) -> str:
     return f"{statistics.median(numbers):.1f} s (p50), {max(numbers):.1f} s (max)"
 
 
-# --- the engine -----------------------------------------------------------------------------------------------------
-@pytest.fixture
-def moving_market(session: Session) -> None:
-    """Limits that let everything through, and a past for the strategies to look at."""
-    limits(session, **WILD)
-    now = datetime.now(UTC)
-    past = list(SimulatedFeed(SYMBOLS.split(",")).history(now - timedelta(seconds=720), now, 5))
-    market.accept(session, past, "engine")
-
-
 def work(session: Session) -> int:
     return int(one(session, "SELECT count(*) FROM cycles"))
 
 
-def kill_engine(session: Session, engine: Engine, program: Program, *, halts: bool, chance: random.Random) -> float:
-    """Let it work for a moment, kill it, start it again; how long until it worked again."""
-    seen = work(session)
-    assert eventually(lambda: work(session) > seen, SLOW), program.said[-2000:]
-    time.sleep(chance.uniform(0, 1.2))
-    if halts:
-        kill_switch.halt(engine, "a drill", "user:ada")
-    program.kill()
-    at_death = desk.state(session)
-    desk.check_sound(session)
-    began = time.monotonic()
-    program.start()
-    seen = work(session)
-    assert eventually(lambda: work(session) > seen, SLOW), program.said[-2000:]
-    took = time.monotonic() - began
-    if halts:
-        assert kill_switch.state(session).enabled, "the halt was lost"
-        session.rollback()
-        assert one(session, "SELECT count(*) FROM fills") == at_death["fills"], "a fill while halted"
-        kill_switch.release(engine, "go on", "user:ada")
-    return took
+# --- the engine -----------------------------------------------------------------------------------------------------
+@dataclass
+class Attack:
+    """A trading engine that is killed and started again, and how long it took to be at work again each time.
+
+    Half of the kills come at any moment, half in a transaction that is under way: ``inside`` counts those.
+    """
+
+    session: Session
+    engine: Engine
+    program: Program
+    chance: random.Random = field(default_factory=lambda: random.Random(SEED))
+    took: list[float] = field(default_factory=list)
+    inside: int = 0
+
+    def wait_for_work(self) -> None:
+        seen = work(self.session)
+        assert eventually(lambda: work(self.session) > seen, SLOW), self.program.said[-2000:]
+
+    def trades(self) -> bool:
+        """Whether a transaction of the engine is inside the gate at this moment."""
+        return bool(one(self.session, IN_GATE, gate=GATE))
+
+    def kill(self, *, halts: bool) -> None:
+        """Let it work for a moment, kill it, look at what is left, start it again."""
+        self.wait_for_work()
+        time.sleep(self.chance.uniform(0, 1.2))
+        if halts:
+            kill_switch.halt(self.engine, "a drill", "user:ada")
+        if self.chance.random() < 0.5:
+            self.inside += eventually(self.trades, 3)
+        self.program.kill()
+        at_death = desk.state(self.session)
+        desk.check_sound(self.session)
+        began = time.monotonic()
+        self.program.start()
+        self.wait_for_work()
+        self.took.append(time.monotonic() - began)
+        if halts:
+            assert kill_switch.state(self.session).enabled, "the halt was lost"
+            self.session.rollback()
+            assert one(self.session, "SELECT count(*) FROM fills") == at_death["fills"], "a fill while halted"
+            kill_switch.release(self.engine, "go on", "user:ada")
+
+    def check_work(self) -> str:
+        """What was done in spite of it all, once it is known to be whole."""
+        desk.check_sound(self.session)
+        kept = rows(self.session, "SELECT DISTINCT actor, trigger_source FROM cycles")
+        assert kept == [{"actor": "engine", "trigger_source": "schedule"}]
+        twice = "SELECT order_id FROM cycles WHERE order_id IS NOT NULL GROUP BY order_id HAVING count(*) > 1"
+        assert rows(self.session, twice) == []
+        assert rows(self.session, LOST) == [], "half a cycle"
+        found = desk.state(self.session)
+        return f"{self.inside} times inside a transaction; {found['fills']} fills in {found['cycles']} cycles"
 
 
-def check_engine_work(session: Session) -> None:
-    desk.check_sound(session)
-    kept = rows(session, "SELECT DISTINCT actor, trigger_source FROM cycles")
-    assert kept == [{"actor": "engine", "trigger_source": "schedule"}]
-    twice = "SELECT order_id FROM cycles WHERE order_id IS NOT NULL GROUP BY order_id HAVING count(*) > 1"
-    assert rows(session, twice) == []
-    lost = """SELECT o.order_id FROM orders o
-              WHERE NOT EXISTS (SELECT FROM cycles c WHERE c.order_id = o.order_id)
-                 OR NOT EXISTS (SELECT FROM order_transitions t WHERE t.order_id = o.order_id)"""
-    assert rows(session, lost) == [], "half a cycle"
+@pytest.fixture
+def attack(session: Session, engine: Engine, database_url: URL, tmp_path: Path, start: Start) -> Attack:
+    """A market in which every symbol is bought and sold again and again, limits that let it, and an engine at work."""
+    limits(session, **WILD)
+    now = datetime.now(UTC)
+    past = list(restless.quotes(now - timedelta(seconds=120), 120, SEED))
+    market.accept(session, past, "engine")
+    file = tmp_path / "quotes.csv"
+    restless.write(file, now, 600, SEED + 1)
+    settings = {"FEED": "replay", "FEED_FILES": str(file), "STRATEGIES": "mean_reversion"}
+    symbols = ",".join(restless.SYMBOLS)
+    program = engine_program(database_url, tmp_path / "engine", SYMBOLS=symbols, **settings)
+    return Attack(session, engine, start(program))
 
 
-@pytest.mark.usefixtures("moving_market")
-def test_killed_engine_leaves_sound_books_and_its_successor_goes_on(
-    session: Session, engine: Engine, database_url: URL, tmp_path: Path, start: Start
-) -> None:
-    chance = random.Random(SEED)
-    program = start(engine_program(database_url, tmp_path / "engine"))
+def test_killed_engine_leaves_sound_books_and_its_successor_goes_on(session: Session, attack: Attack) -> None:
     for halts in (False, True, False):
-        kill_engine(session, engine, program, halts=halts, chance=chance)
-    check_engine_work(session)
+        attack.kill(halts=halts)
+    attack.check_work()
     assert one(session, "SELECT epoch FROM engine_lease") == 4
+    assert one(session, "SELECT count(*) FROM fills") > 5, "nothing was at stake"
 
 
 @pytest.mark.soak
 @pytest.mark.figure(id="F1")
 @pytest.mark.timeout(7200)
-@pytest.mark.usefixtures("moving_market")
-def test_engine_killed_many_times(
-    session: Session, engine: Engine, database_url: URL, tmp_path: Path, start: Start, figure: Figure
-) -> None:
-    chance = random.Random(SEED)
-    program = start(engine_program(database_url, tmp_path / "engine"))
-    halts = [chance.random() < 0.5 for _ in range(times(250))]
-    took = [kill_engine(session, engine, program, halts=halted, chance=chance) for halted in halts]
-    check_engine_work(session)
-    found = desk.state(session)
+def test_engine_killed_many_times(attack: Attack, figure: Figure) -> None:
+    for halts in [attack.chance.random() < 0.5 for _ in range(times(250))]:
+        attack.kill(halts=halts)
     figure(
-        f"engine killed {len(took)} times, {found['cycles']} cycles, {found['fills']} fills: "
-        f"books and audit whole, 0 half cycles, halted stayed halted; at work again after {told(took)}",
-        reached=max(took) <= BACK_LIMIT,
+        f"engine killed {len(attack.took)} times, {attack.check_work()}: "
+        f"books and audit whole, 0 half cycles, halted stayed halted; at work again after {told(attack.took)}",
+        reached=max(attack.took) <= BACK_LIMIT,
     )
 
 
@@ -245,16 +270,11 @@ def test_web_server_killed_many_times(
 @pytest.mark.soak
 @pytest.mark.figure(id="K3")
 @pytest.mark.timeout(3600)
-@pytest.mark.usefixtures("moving_market")
-def test_halts_outlive_the_engine_that_traded(
-    session: Session, engine: Engine, database_url: URL, tmp_path: Path, start: Start, figure: Figure
-) -> None:
-    program, chance, turns = start(engine_program(database_url, tmp_path / "engine")), random.Random(SEED), times(30)
+def test_halts_outlive_the_engine_that_traded(attack: Attack, figure: Figure) -> None:
+    turns = times(30)
     for _ in range(turns):
-        kill_engine(session, engine, program, halts=True, chance=chance)
-    check_engine_work(session)
-    fills = one(session, "SELECT count(*) FROM fills")
-    figure(f"engine killed after {turns} halts, {fills} fills: 0 halts lost, 0 fills after one", reached=True)
+        attack.kill(halts=True)
+    figure(f"engine killed after {turns} halts, {attack.check_work()}: 0 halts lost, 0 fills after one", reached=True)
 
 
 @pytest.mark.soak

@@ -80,39 +80,19 @@ class Outcome:
         return late | ({"deadlock"} if DEADLOCK in self.codes else set())
 
 
-def writer_first(engine: Engine, watcher: Connection, gate: Gate, order_id: UUID) -> set[str | None]:
-    """The writer has looked; the halt comes; the writer fills."""
-    writer, halt = sides(engine, gate, order_id)
-    writer.begin(watcher)
-    halt.begin(watcher)
-    halt.end(watcher)
-    writer.end(watcher)
-    return ended(writer, halt)
-
-
-def halt_first(engine: Engine, watcher: Connection, gate: Gate, order_id: UUID) -> set[str | None]:
-    """The halt is on its way; the writer comes, and looks or waits; the halt is made; the writer goes on."""
-    writer, halt = sides(engine, gate, order_id)
-    halt.begin(watcher)
-    writer.begin(watcher)
-    halt.end(watcher)
-    writer.end(watcher)
-    return ended(writer, halt)
-
-
-def sides(engine: Engine, gate: Gate, order_id: UUID) -> tuple[Side, Side]:
+def meet(engine: Engine, watcher: Connection, gate: Gate, order_id: UUID, *, writer_first: bool) -> set[str | None]:
+    """A writer looks and a halt comes, in either order; then the halt is made, and the writer goes on. How they end."""
     writer = Side(engine, gate.isolation, lambda connection: gate.writer(connection, order_id))
-    return writer, Side(engine, gate.isolation, gate.halt)
-
-
-def ended(*both: Side) -> set[str | None]:
+    halt = Side(engine, gate.isolation, gate.halt)
+    both = (writer, halt) if writer_first else (halt, writer)
+    for side in both:
+        side.begin(watcher)
+    for side in (halt, writer):
+        side.end(watcher)
     for side in both:
         side.thread.join(30)
         assert not side.thread.is_alive()
     return {side.code for side in both}
-
-
-ORDERS_OF_EVENTS = (writer_first, halt_first)
 
 
 def attack(engine: Engine, session: Session, gate: Gate) -> Outcome:
@@ -120,9 +100,9 @@ def attack(engine: Engine, session: Session, gate: Gate) -> Outcome:
     codes: set[str | None] = set()
     with recording(engine) as log, engine.connect() as plain:
         watcher = plain.execution_options(isolation_level="AUTOCOMMIT")
-        for happen in ORDERS_OF_EVENTS:
+        for writer_first in (True, False):
             order_id = builders.order(session, status="approved")
-            codes |= happen(engine, watcher, gate, order_id)
+            codes |= meet(engine, watcher, gate, order_id, writer_first=writer_first)
             if watcher.execute(text("SELECT enabled FROM kill_switch")).scalar_one():
                 with engine.begin() as releasing:
                     flip(releasing, False)
