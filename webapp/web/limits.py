@@ -38,8 +38,8 @@ def count(fields: MultiDict[str, str]) -> int:
 def check(fields: MultiDict[str, str], longest: int, breaks: frozenset[str] = frozenset()) -> None:
     """Raise :class:`BadInput` for the first field whose name or text is too long or holds control characters."""
     for name, text in fields.items(multi=True):
-        if len(name) > LONGEST_NAME:
-            raise BadInput(printable(name), f"is a name of more than {LONGEST_NAME} characters")
+        if len(name) > LONGEST_NAME or not name.isprintable():
+            raise BadInput(printable(name), f"is not a name of at most {LONGEST_NAME} printable characters")
         if len(text) > longest:
             raise BadInput(printable(name), f"is longer than {longest} characters")
         if any(unicodedata.category(char) == "Cc" and char not in breaks for char in text):
