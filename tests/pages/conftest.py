@@ -62,7 +62,7 @@ class Visited:
     def has_form(self, name: str) -> bool:
         return bool(self.dom.all("form", data_form=name))
 
-    def fill(self, name: str, **typed: str) -> dict[str, str]:
+    def fill(self, name: str, /, **typed: str) -> dict[str, str]:
         """What a browser would send of a form, with some fields typed over."""
         data: dict[str, str] = {}
         for node in self.form(name).walk():
