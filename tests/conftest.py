@@ -27,6 +27,7 @@ from werkzeug.serving import make_server
 
 from tests.figures import figure, pytest_runtest_makereport, pytest_terminal_summary  # noqa: F401  # for pytest
 from tests.support import PASSWORD, chromium, csrf_token
+from tests.trader import Trader
 from webapp import create_app, embedded, migrating
 from webapp.config import Config
 from webapp.extensions import ENGINE_LIMITS, connect_args, db
@@ -150,6 +151,12 @@ def session(engine: Engine) -> Iterator[Session]:
     """A plain session; what it commits is there for everybody, as in life."""
     with Session(engine) as session:
         yield session
+
+
+@pytest.fixture
+def trader(session: Session) -> Trader:
+    """Somebody who trades on this test's desk."""
+    return Trader(session)
 
 
 @pytest.fixture

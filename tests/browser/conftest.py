@@ -7,13 +7,19 @@ from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request
 from sqlalchemy.orm import Session
 
 from tests.support import PASSWORD
-from webapp.config import ROOT
+from webapp.config import ROOT, Config
 from webapp.services import access
 
 REPORT_VIOLATIONS = """
 document.addEventListener('securitypolicyviolation',
   event => console.error('CSP ' + event.effectiveDirective + ' ' + event.blockedURI + ' ' + event.sourceFile));
 """
+
+
+@pytest.fixture
+def settings(settings: Config) -> Config:
+    """A desk that everybody may read, as the demo is."""
+    return settings.model_copy(update={"public_read": True})
 
 
 @pytest.fixture
@@ -52,17 +58,25 @@ def page(context: BrowserContext, complaints: list[str], live_server: str) -> It
 
 
 @pytest.fixture
-def log_in(page: Page, session: Session) -> Callable[[str], Page]:
-    """`log_in("operator")`: the page, with a person of that role logged in through the form."""
+def plain(new_context: Callable[..., BrowserContext], live_server: str) -> Page:
+    """A page in a browser that runs no script at all."""
+    context = new_context(base_url=live_server, java_script_enabled=False)
+    context.set_default_timeout(10_000)
+    return context.new_page()
 
-    def enter(role: str) -> Page:
+
+@pytest.fixture
+def log_in(page: Page, session: Session) -> Callable[..., Page]:
+    """`log_in("operator")`: the page (or the one given), with a person of that role logged in through the form."""
+
+    def enter(role: str, page: Page = page) -> Page:
         access.ensure_user(session, role, PASSWORD, role)
         page.goto("/login")
         form = page.locator("form[data-form=login]")
         form.locator("[name=username]").fill(role)
         form.locator("[name=password]").fill(PASSWORD)
         form.locator("[type=submit]").click()
-        page.wait_for_url("**/*")
+        page.wait_for_url("**/")
         return page
 
     return enter
@@ -70,6 +84,9 @@ def log_in(page: Page, session: Session) -> Callable[[str], Page]:
 
 AXE = ROOT / "tests" / "vendor" / "axe.min.js"
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+LOOKS = (("light", 1280), ("dark", 320))
+"""The theme decides contrast and the width what is shown: a page is seen in both of each."""
+BEYOND = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
 @pytest.fixture
@@ -77,8 +94,29 @@ def axe(page: Page) -> Callable[[], list[str]]:
     """`axe()`: what axe-core finds wrong with the page as it stands, one line a fault."""
 
     def run() -> list[str]:
-        page.evaluate(AXE.read_text())
+        if page.evaluate("() => typeof axe") == "undefined":
+            page.evaluate(AXE.read_text())
         found = page.evaluate("rules => axe.run(document, rules)", RULES)["violations"]
         return [f"{fault['id']}: {node['html'][:160]}" for fault in found for node in fault["nodes"]]
 
     return run
+
+
+@pytest.fixture
+def faults(page: Page, axe: Callable[[], list[str]]) -> Callable[[str], list[str]]:
+    """`faults("/orders/")`: what is wrong with the page, details opened, for whoever cannot see or has a phone."""
+
+    def look(path: str) -> list[str]:
+        page.emulate_media(reduced_motion="reduce")
+        page.goto(path)
+        page.evaluate("() => document.querySelectorAll('main details').forEach((node) => { node.open = true; })")
+        told = []
+        for theme, width in LOOKS:
+            page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+            page.set_viewport_size({"width": width, "height": 800})
+            told += [f"{path} in {theme} at {width}: {fault}" for fault in axe()]
+            if (beyond := page.evaluate(BEYOND)) > 0:
+                told.append(f"{path} scrolls sideways by {beyond} px at {width}")
+        return told
+
+    return look

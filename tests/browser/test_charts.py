@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from playwright.sync_api import BrowserContext, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 from sqlalchemy.orm import Session
 
 from tests import builders
-from webapp.config import Config
 
 STROKE = "(path) => getComputedStyle(path).stroke"
-
-
-@pytest.fixture
-def settings(settings: Config) -> Config:
-    """A desk that everybody may read."""
-    return settings.model_copy(update={"public_read": True})
 
 
 @pytest.fixture
@@ -32,12 +24,6 @@ def history(session: Session) -> list[tuple]:
     builders.snapshots(session, curve)
     builders.ticks(session, "SOL-USDC", [(now - timedelta(seconds=20 * n), 150 + n % 13) for n in range(180)])
     return curve
-
-
-@pytest.fixture
-def plain(new_context: Callable[..., BrowserContext], live_server: str) -> Page:
-    """A browser without scripts."""
-    return new_context(base_url=live_server, java_script_enabled=False).new_page()
 
 
 def reader(page: Page) -> Locator:
@@ -166,20 +152,3 @@ def test_without_a_script_the_chart_is_whole_and_zoomed_by_links(plain: Page, hi
     plain.get_by_role("link", name="Earlier").click()
     expect(plain.get_by_role("img", name=re.compile("^NAV from "))).to_be_visible()
     expect(plain.locator("table[data-table=snapshots] tbody tr").first).to_be_visible()
-
-
-@pytest.mark.parametrize("path", ["/portfolio/?range=1d", "/market/", "/market/SOL-USDC"])
-def test_page_fits_any_screen_and_is_accessible_in_both_themes(
-    page: Page, session: Session, history: list[tuple], axe: Callable[[], list[str]], path: str
-) -> None:
-    builders.position(session)
-    order = builders.order(session)
-    builders.fill(session, order)
-    for scheme, width in (("light", 320), ("dark", 320), ("light", 1280), ("dark", 1280)):
-        page.emulate_media(color_scheme=scheme)
-        page.set_viewport_size({"width": width, "height": 800})
-        page.goto(path)
-        page.wait_for_timeout(300)
-        beyond = page.evaluate("() => document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        assert beyond <= 0, f"{beyond} px too wide at {width}"
-        assert axe() == []

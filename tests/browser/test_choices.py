@@ -2,15 +2,9 @@
 
 import re
 
-import pytest
 from playwright.sync_api import expect
 
 from tests import builders
-
-
-@pytest.fixture
-def settings(settings):
-    return settings.model_copy(update={"public_read": True})
 
 
 def paper(page):
@@ -49,8 +43,7 @@ def test_times_follow_the_visitors_clock_and_keep_following_it_in_live_rows(new_
     expect(time.first).to_have_attribute("title", re.compile(r"^2026-03-02 12:05:00 UTC = .*21:05:00"))
 
 
-def test_without_a_script_a_theme_is_chosen_too(new_context, live_server):
-    plain = new_context(base_url=live_server, java_script_enabled=False).new_page()
+def test_without_a_script_a_theme_is_chosen_too(plain):
     plain.goto("/orders/?status=rejected")
     plain.get_by_role("button", name="Theme: Dark").click()
 

@@ -2,44 +2,12 @@
 
 import re
 
-import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import expect
 
 from tests import builders
-from tests.trader import Trader
 from webapp.services import kill_switch
 
 PHONE = {"width": 320, "height": 640}
-
-
-@pytest.fixture
-def settings(settings):
-    return settings.model_copy(update={"public_read": True})
-
-
-@pytest.fixture
-def trader(session):
-    return Trader(session)
-
-
-@pytest.fixture
-def plain(new_context, live_server) -> Page:
-    """A browser that runs no script at all."""
-    context: BrowserContext = new_context(base_url=live_server, java_script_enabled=False)
-    context.set_default_timeout(10_000)
-    return context.new_page()
-
-
-def log_in_plainly(page, session, role):
-    from tests.support import PASSWORD
-    from webapp.services import access
-
-    access.ensure_user(session, role, PASSWORD, role)
-    page.goto("/login?next=/orders/")
-    page.locator("[name=username]").fill(role)
-    page.locator("[name=password]").fill(PASSWORD)
-    page.locator("form[data-form=login] button").click()
-    expect(page.locator("h1")).to_have_text("Orders")
 
 
 def switch(page):
@@ -62,8 +30,8 @@ def test_without_scripts_one_finds_an_order_and_reads_its_story(plain, trader):
     expect(plain).to_have_url(re.compile(answer["error"]["details"]["cycle_id"]))
 
 
-def test_without_scripts_an_operator_halts_and_releases(plain, session):
-    log_in_plainly(plain, session, "operator")
+def test_without_scripts_an_operator_halts_and_releases(plain, log_in):
+    log_in("operator", plain)
     plain.get_by_role("link", name="Halt", exact=True).click()
     halt = plain.locator("form[data-form=kill-switch-on]")
     halt.locator("[name=reason]").fill("quotes look wrong")
@@ -79,20 +47,6 @@ def test_without_scripts_an_operator_halts_and_releases(plain, session):
     release.locator("[name=confirm]").fill("RELEASE")
     release.get_by_role("button").click()
     expect(switch(plain)).to_have_attribute("data-kill-switch", "off")
-
-
-def test_without_scripts_an_admin_edits_the_policy(plain, session):
-    log_in_plainly(plain, session, "admin")
-    plain.goto("/risk/policy")
-    form = plain.locator("form[data-form=risk-policy]")
-    form.get_by_label("Largest order").fill("750")
-    form.get_by_label("Allow short positions").check()
-    form.get_by_role("button", name="Review the change").click()
-    plain.get_by_role("button", name="Put version 2 in force").click()
-
-    expect(plain.get_by_text("Policy version 2 is in force.")).to_be_visible()
-    expect(plain.get_by_label("Largest order")).to_have_value("750")
-    expect(plain.get_by_label("Allow short positions")).to_be_checked()
 
 
 def test_operator_halts_from_a_phone_with_a_thumb(page, log_in):

@@ -9,11 +9,6 @@ MOST = 80_000
 
 
 @pytest.fixture
-def settings(settings):
-    return settings.model_copy(update={"public_read": True})
-
-
-@pytest.fixture
 def desk(session):
     """A desk on which everything of the first screen has something to show."""
     trader = Trader(session)

@@ -2,15 +2,9 @@
 
 import re
 
-import pytest
 from playwright.sync_api import expect
 
 from tests import builders
-
-
-@pytest.fixture
-def settings(settings):
-    return settings.model_copy(update={"public_read": True})
 
 
 def arrived(page, heading):
@@ -95,9 +89,8 @@ def test_palette_finds_pages_and_ids_and_leads_to_a_halt_without_making_one(page
     expect(page.locator("[data-kill-switch]")).to_have_attribute("data-kill-switch", "off")
 
 
-def test_without_a_script_the_same_things_are_found(new_context, live_server, session):
+def test_without_a_script_the_same_things_are_found(plain, session):
     order_id = builders.order(session)
-    plain = new_context(base_url=live_server, java_script_enabled=False).new_page()
     plain.goto("/fills/")
     box = plain.locator(".top form[data-form=find] input")
     box.fill(str(order_id)[-8:])

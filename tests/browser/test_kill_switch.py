@@ -5,21 +5,10 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.trader import Trader
 from webapp.services import kill_switch
 
 PHONE = {"width": 320, "height": 640}
 EVENTS = "/kill-switch.json"
-
-
-@pytest.fixture
-def settings(settings):
-    return settings.model_copy(update={"public_read": True})
-
-
-@pytest.fixture
-def trader(session):
-    return Trader(session)
 
 
 def switch(page):
@@ -104,26 +93,3 @@ def test_halting_needs_only_the_keyboard_and_no_reason(page, log_in):
 
     expect(switch(page)).to_have_attribute("data-kill-switch", "on")
     expect(page.locator("#receipt")).to_be_visible()
-
-
-@pytest.mark.parametrize("width", [1280, 320])
-def test_receipts_are_accessible_and_fit_the_screen(page, log_in, trader, engine, axe, width):
-    trader.cycle("buy", "2")
-    trader.cycle("buy", "1", limit="98", symbol="ETH-USDC")
-    event = kill_switch.halt(engine, "x" * 500, by="user:olga").event_id
-    trader.cycle("buy", "1")
-    log_in("operator")
-    page.set_viewport_size({"width": width, "height": 800})
-    told = []
-    for theme in ("light", "dark"):
-        page.emulate_media(color_scheme=theme, reduced_motion="reduce")
-        for path in ("/kill-switch/", f"/kill-switch/events/{event}"):
-            page.goto(path)
-            for closed in page.locator("main details").all():
-                closed.evaluate("node => { node.open = true; }")
-            told += [f"{path}: {fault}" for fault in axe()]
-            beyond = page.evaluate("() => document.documentElement.scrollWidth - document.documentElement.clientWidth")
-            if beyond > 0:
-                told.append(f"{path} scrolls sideways by {beyond} px")
-
-    assert told == []

@@ -2,17 +2,11 @@
 
 import re
 
-import pytest
 from playwright.sync_api import expect
 from sqlalchemy import update
 
 from tests import builders
 from webapp.models import Order
-
-
-@pytest.fixture
-def settings(settings):
-    return settings.model_copy(update={"public_read": True})
 
 
 def asked(page):

@@ -5,25 +5,11 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
-import pytest
 from playwright.sync_api import Page, expect
 
-from tests.support import PASSWORD
-from tests.trader import Trader
-from webapp.services import access, policy
+from webapp.services import policy
 
 PHONE = {"width": 320, "height": 700}
-
-
-@pytest.fixture
-def settings(settings):
-    """A desk that everybody may read, as the demo is."""
-    return settings.model_copy(update={"public_read": True})
-
-
-@pytest.fixture
-def trader(session):
-    return Trader(session)
 
 
 def test_open_order_is_seen_to_fill_without_losing_what_is_opened(page, trader):
@@ -78,13 +64,8 @@ def test_policy_is_changed_with_the_difference_in_view_before_and_after(page, lo
     assert str(policy.current(session).policy.max_order_notional) == "750.5"
 
 
-def test_policy_is_changed_without_a_script_too(new_context, live_server, session):
-    access.ensure_user(session, "admin", PASSWORD, "admin")
-    page = new_context(base_url=live_server, java_script_enabled=False).new_page()
-    page.goto("/login")
-    page.locator("[name=username]").fill("admin")
-    page.locator("[name=password]").fill(PASSWORD)
-    page.locator("form[data-form=login] [type=submit]").click()
+def test_policy_is_changed_without_a_script_too(plain, log_in, session):
+    page = log_in("admin", plain)
     change_largest_order(page, script=False)
     page.get_by_role("button", name="Back to the form").click()
     expect(page.get_by_label("Largest order")).to_have_value("750.5")

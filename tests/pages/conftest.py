@@ -9,12 +9,10 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import event
-from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
 from tests.pages.dom import Node, parse
 from tests.pages.inspect_page import problems
-from tests.trader import Trader
 from webapp.config import Config
 from webapp.extensions import db
 from webapp.web.headers import HEADERS
@@ -129,9 +127,3 @@ def visit(app: Flask, client: FlaskClient) -> Iterator[Visitor]:
     event.listen(engine, "before_cursor_execute", note)
     yield visitor
     event.remove(engine, "before_cursor_execute", note)
-
-
-@pytest.fixture
-def trader(session: Session) -> Trader:
-    """Somebody who trades on this test's desk."""
-    return Trader(session)
