@@ -97,12 +97,17 @@ def _begin() -> None:
     structlog.contextvars.bind_contextvars(request_id=g.request_id)
 
 
+def _path() -> str:
+    """The path without its query, which may name people and keys, and without the secret of a share link."""
+    return "/share/[hidden]" if request.path.startswith("/share/") else request.path
+
+
 def _end(response: Response) -> Response:
     response.headers["X-Request-Id"] = g.request_id
     log.info(
         "request",
         method=request.method,
-        path=request.path,  # without its query, which may name people and keys
+        path=_path(),
         status=response.status_code,
         ms=round((time.perf_counter() - g.began) * 1000, 1),
     )

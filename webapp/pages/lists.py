@@ -16,6 +16,7 @@ from webapp.pages.filtering import address, curl_of, form_of, remember
 from webapp.pages.looks import LOOKS, Look
 from webapp.queries import timeline
 from webapp.queries.timeline import LISTINGS, Listing
+from webapp.web.auth import role
 from webapp.web.htmx import answer, version_of
 from webapp.web.params import ListParams, cursor_text, list_params
 from webapp.web.wire import csv_lines, item
@@ -33,6 +34,8 @@ class ListPage:
     folder: str
     around: Around | None = None
     home: str | None = None
+    role: str | None = None
+    """Who may see it, where that is not everybody who may look."""
 
     @property
     def listing(self) -> Listing:
@@ -66,15 +69,19 @@ def install(bp: Blueprint, page: ListPage) -> None:
         context = context_of(page)
         return answer(f"{page.folder}/index.html", f"{page.folder}/_table.html", **context)
 
-    bp.add_url_rule(page.url, "index", index)
+    bp.add_url_rule(page.url, "index", _for(page, index))
     install_twins(bp, page)
 
 
 def install_twins(bp: Blueprint, page: ListPage) -> None:
     """Only `.csv` and `.json`, for a page that draws itself."""
     remember(page.url, page.name)
-    bp.add_url_rule(f"{page.path}.csv", f"{page.name}_csv", lambda: as_csv(page))
-    bp.add_url_rule(f"{page.path}.json", f"{page.name}_json", lambda: as_json(page))
+    bp.add_url_rule(f"{page.path}.csv", f"{page.name}_csv", _for(page, lambda: as_csv(page)))
+    bp.add_url_rule(f"{page.path}.json", f"{page.name}_json", _for(page, lambda: as_json(page)))
+
+
+def _for(page: ListPage, view: Callable[[], Response]) -> Callable[[], Response]:
+    return role(page.role)(view) if page.role else view
 
 
 def context_of(page: ListPage) -> dict[str, Any]:

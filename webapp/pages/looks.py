@@ -6,7 +6,7 @@ from typing import Final
 
 from webapp.domain.money import quantise
 from webapp.pages.rulings import audit_words
-from webapp.web.filters import times
+from webapp.web.filters import act_words, times
 from webapp.web.rows import Row, Shown, shown
 
 
@@ -74,6 +74,17 @@ LOOKS: Final = {
             *("created_at", "action"),
             Shown("details", text=audit_words),
             *("rule", "symbol", "order_id", "cycle_id", "risk_event_id"),
+        ),
+    ),
+    "acts": Look(
+        noun="act",
+        caption="Acts, newest first",
+        columns=shown(
+            *("created_at", "act"),
+            Shown("actor", link="/admin/acts/?actor={actor}"),
+            "subject",
+            Shown("details", text=lambda row: act_words(row["details"])),
+            *("address", "act_id"),
         ),
     ),
     "policies": Look(

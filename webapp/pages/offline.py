@@ -11,4 +11,5 @@ bp = Blueprint("offline", __name__)
 def show() -> str:
     """`?sent=yes` is for a form whose answer never came."""
     g.switch = Switch(enabled=True, known=False)
+    g.guest = None
     return render_template("errors/offline.html", sent=request.args.get("sent") == "yes")

@@ -50,6 +50,15 @@ SECTIONS: Final = (
     ),
 )
 
+FOR_ADMINS: Final = (
+    "Doors",
+    (
+        Link("/admin/", "Admin", "person", "a"),
+        Link("/admin/acts/", "Acts", "orders", "e"),
+    ),
+)
+"""Shown to admins only, after the others."""
+
 
 def install(app: Flask) -> None:
     """Set up templates, headers and error pages. A name a template does not know is an error, never an empty string."""
@@ -57,6 +66,6 @@ def install(app: Flask) -> None:
     app.jinja_env.autoescape = True
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
-    app.jinja_env.globals.update(sections=SECTIONS)
+    app.jinja_env.globals.update(sections=SECTIONS, sections_for_admins=(*SECTIONS, FOR_ADMINS))
     for part in (origins, limits, choices, filters, cells, rows, assets, compression, auth, headers, errors):
         part.install(app)

@@ -15,9 +15,10 @@ from webapp.domain.people import ROLES
 from webapp.web.htmx import wants_fragment
 
 PUBLIC_PATHS: Final = ("/login", "/logout", "/choices", "/offline", "/healthz", "/readyz", "/metrics")
-PUBLIC_PREFIXES: Final = ("/static/",)
+PUBLIC_PREFIXES: Final = ("/static/", "/share/")
 READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _READABLE: Final = "paperdesk_readable"
+_GUESTS: Final = "paperdesk_guests"
 
 log = logging.getLogger(__name__)
 
@@ -112,6 +113,17 @@ def allow_reading(app: Flask, blueprint: str) -> None:
     app.extensions.setdefault(_READABLE, set()).add(blueprint)
 
 
+def welcome_guests(app: Flask, is_guest: Callable[[], bool]) -> None:
+    """Let look whoever `is_guest` says came by a link that is in force."""
+    app.extensions[_GUESTS] = is_guest
+
+
+def may_look(app: Flask) -> bool:
+    """Whether a stranger may look at this desk: everybody may, or this one came by a link."""
+    is_guest: Callable[[], bool] | None = app.extensions.get(_GUESTS)
+    return bool(app.config["PAPERDESK"].public_read or (is_guest is not None and is_guest()))
+
+
 def is_declared(app: Flask, endpoint: str) -> bool:
     """Whether somebody said who may come to a page: a role, or everybody who may look."""
     if hasattr(app.view_functions[endpoint], "declared_role"):
@@ -138,9 +150,7 @@ def install(app: Flask) -> None:
     def gate() -> AnyResponse | None:
         if is_public(request.path):
             return None
-        if not current_user.is_authenticated and not (
-            app.config["PAPERDESK"].public_read and request.method in READING
-        ):
+        if not current_user.is_authenticated and not (request.method in READING and may_look(app)):
             return ask_to_log_in()
         if request.endpoint and not is_declared(app, request.endpoint):
             log.error("nobody declared who may come to %s", request.endpoint)

@@ -216,6 +216,15 @@ def sentence(details: Mapping[str, Any]) -> str:
     return ", ".join(parts) or NOTHING
 
 
+def act_words(details: Mapping[str, Any]) -> str:
+    """What an act was about: every value of its document, lists included."""
+    parts = []
+    for name, value in details.items():
+        told = ", ".join(map(plainly, value)) if isinstance(value, list) else plainly(value)
+        parts.append(f"{words(name).lower()}: {told}")
+    return "; ".join(parts) or NOTHING
+
+
 def decimal(text: str | None) -> Decimal | None:
     """A number of a JSON document, where numbers are strings."""
     return None if text is None else Decimal(text)
