@@ -28,12 +28,16 @@ def test_vector_folded_fill_by_fill_every_state_is_right_to_the_last_digit(seque
     for fill in sequence["fills"]:
         price = Decimal(fill["price"])
         execution = Execution(Side(fill["side"].lower()), Decimal(fill["qty"]), price, Decimal(fill["fee"]), 0)
+        before = book.position(fill["symbol"])
         book.apply(fill["symbol"], execution, after(fill["n"]), price)
+        _check_effect(before, book.position(fill["symbol"]), fill["effect"], f"{sequence['id']} fill {fill['n']}")
         for symbol, wanted in fill["positions"].items():
             book.mark(symbol, Decimal(wanted["mark_price"]))
         where = f"{sequence['id']} fill {fill['n']}"
         for symbol, wanted in fill["positions"].items():
             _check_position(book.position(symbol), wanted, f"{where} {symbol}")
+            if sequence["exact_on_grid"]:
+                _check_not_rounded(book, symbol, wanted, fill["account"], where)
         _check_account(book, fill["account"], where)
     for check in sequence["mark_checks"]:
         for symbol, mark in check["marks"].items():
@@ -56,6 +60,30 @@ def _check_position(position: Position, wanted: Mapping[str, Any], where: str) -
     _near(position.unrealized_pnl, wanted["unrealized_pnl"], f"{where} unrealized")
     _near(position.realized_pnl, wanted["realized_pnl_gross"], f"{where} realized gross")
     _near(position.realized_pnl - position.fees, wanted["realized_pnl_net"], f"{where} realized net")
+
+
+@exact
+def _check_effect(before: Position, after: Position, wanted: Mapping[str, Any], where: str) -> None:
+    """What this fill alone did: profit comes of what was closed, and only of that."""
+    signed = after.qty - before.qty
+    closed = min(abs(before.qty), abs(signed)) if before.qty * signed < 0 else 0
+    assert (closed, abs(signed) - closed) == (Decimal(wanted["closed_qty"]), Decimal(wanted["opened_qty"])), where
+    gross = after.realized_pnl - before.realized_pnl
+    _near(gross, wanted["realized_pnl_gross"], f"{where} realized by it")
+    _near(gross - (after.fees - before.fees), wanted["realized_pnl_net"], f"{where} realized by it, net")
+    assert gross == 0 or closed, f"{where}: {wanted['action']} realized {gross}"
+
+
+@exact
+def _check_not_rounded(
+    book: Book, symbol: str, wanted: Mapping[str, Any], account: Mapping[str, Any], where: str
+) -> None:
+    """Where every exact value has eight decimals or fewer, nothing may be off by anything."""
+    position = book.position(symbol)
+    found = (position.avg_entry_price, position.unrealized_pnl, position.realized_pnl, book.cash, book.nav)
+    names = ("unrealized_pnl", "realized_pnl_gross")
+    expected = [wanted["avg_entry_price"] or "0", *(wanted[name] for name in names), account["cash"], account["equity"]]
+    assert list(found) == [Decimal(value) for value in expected], where
 
 
 @exact

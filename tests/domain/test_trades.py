@@ -108,6 +108,7 @@ def test_closed_trades_of_the_vectors_add_up_to_their_realized_profit_whenever_f
         trade, trip = book(open_trades.pop(fill.symbol, None), fill)
         open_trades |= {fill.symbol: trade} if trade else {}
         gross[fill.symbol] = gross.get(fill.symbol, Decimal(0)) + (trip.gross if trip else 0)
+        assert (trip is not None) is (row["effect"]["action"] in ("close", "flip"))
         expected = row["positions"][fill.symbol]
         assert (trade.qty * trade.side.sign if trade else 0) == Decimal(expected["qty"])
         if trade is None:
