@@ -23,6 +23,7 @@ PAGES = {
     "all": """
         GET /login · POST /login · GET /logout · POST /logout · POST /choices · GET /offline
         GET /healthz · GET /readyz · GET /metrics · GET /static/<path:filename> · GET /static/bundle/<name>
+        GET /share/<secret>
         """,
     "reader": """
         GET / · GET /find · GET /system/
@@ -41,10 +42,21 @@ PAGES = {
         GET /kill-switch/events/<uuid:event_id> · GET /kill-switch/events/<uuid:event_id>.json
         GET /smoke-runs/ · GET /smoke-runs.csv · GET /smoke-runs.json
         """,
+    "viewer": """
+        GET /account/ · POST /account/password · POST /account/sessions/<uuid:session_id>/end
+        POST /account/sessions/end-others
+        """,
     "operator": """
+        GET /shares/ · POST /shares/ · POST /shares/<uuid:link_id>/revoke
         POST /kill-switch/on · POST /kill-switch/off · POST /orders/<uuid:order_id>/cancellation · POST /smoke-runs/
         """,
     "admin": """
+        GET /admin/ · GET /admin/acts/ · GET /admin/acts.csv · GET /admin/acts.json
+        POST /admin/people · GET /admin/people/<name> · POST /admin/people/<name>/role
+        POST /admin/people/<name>/password · POST /admin/people/<name>/disable · POST /admin/people/<name>/enable
+        POST /admin/people/<name>/sessions/end
+        POST /admin/bots · GET /admin/bots/<name> · POST /admin/bots/<name>/pause · POST /admin/bots/<name>/resume
+        POST /admin/bots/<name>/caps · POST /admin/bots/<name>/revoke
         POST /risk/policy · POST /risk/policy/preview
         """,
 }
@@ -61,6 +73,7 @@ PEOPLE = ("viewer", "operator", "admin")
 ALLOWED = {
     "all": {"nobody", "reader", *PEOPLE},
     "reader": {"reader", *PEOPLE},
+    "viewer": {*PEOPLE},
     "operator": {"operator", "admin"},
     "admin": {"admin"},
 }
