@@ -53,6 +53,13 @@ def test_quantity_loses_only_zeros_that_say_nothing(value, text):
 
 
 @pytest.mark.parametrize(
+    ("value", "text"), [(D("2"), "2.000000"), (D("0.25910000"), "0.259100"), (D("1E-8"), "0.00000001"), (3, "3.000000")]
+)
+def test_quantities_of_a_column_stand_with_their_points_in_line(value, text):
+    assert filters.qty(value, 6) == text
+
+
+@pytest.mark.parametrize(
     ("value", "text"), [(D("1E-8"), "0.00000001"), (D("1E+3"), "1000"), (D("2.50"), "2.50"), (None, ""), (5, "5")]
 )
 def test_exact_value_is_never_an_exponent(value, text):

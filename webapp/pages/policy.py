@@ -136,6 +136,7 @@ def _form(
         groups=GROUPS,
         fields=FIELDS,
         in_force=policy_form.texts(current.policy),
+        readings=policy_form.readings(current.policy),
         values=texts,
         typed_reason=request.form.get("reason", ""),
         problems=problems or {},

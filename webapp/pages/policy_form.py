@@ -66,6 +66,11 @@ def texts(policy: Policy) -> dict[str, str]:
     return {name: shown(value) for name, value in policy.to_document().items()}
 
 
+def readings(policy: Policy) -> dict[str, str]:
+    """Every field with its unit, as a sentence would have it."""
+    return {name: readable(value, FIELDS[name]) for name, value in policy.to_document().items()}
+
+
 def typed(form: MultiDict[str, str]) -> dict[str, str]:
     """The fields that were sent, trimmed. A checkbox is sent after its hidden `no`."""
     return {name: form.getlist(name)[-1].strip() for name in FIELDS if name in form}

@@ -58,7 +58,7 @@ _NUMBERS = {
     "market_value": ("Value, USDC", "money"),
     "notional": ("Notional, USDC", "money"),
     "cost": ("Cost, USDC", "money"),
-    "confidence": ("Confidence, 0 to 1", "qty"),
+    "confidence": ("Confidence, 0 to 1", "share"),
     "rpc_latency_ms": ("Latency, ms", "int"),
     "policy_version": ("Policy version", "int"),
     "version": ("Version", "int"),

@@ -69,14 +69,13 @@ def price(value: Number | None) -> str:
     return number(value, 4) if magnitude >= 1 or magnitude == 0 else number(value, 8)
 
 
-def qty(value: Number | None) -> str:
-    """Every digit that matters and no trailing zeros."""
+def qty(value: Number | None, least: int = 0) -> str:
+    """Every digit that matters; `least` decimals even where they are zeros, so that a column's points stand in line."""
     if value is None:
         return NOTHING
-    text = f"{abs(value):,f}" if isinstance(value, Decimal) else f"{abs(value):,}"
-    if "." in text:
-        text = text.rstrip("0").rstrip(".")
-    return _signed_text(value, text, plus=False)
+    whole, _, decimals = f"{abs(Decimal(value)):,f}".partition(".")
+    decimals = decimals.rstrip("0").ljust(least, "0")
+    return _signed_text(value, f"{whole}.{decimals}" if decimals else whole, plus=False)
 
 
 def percent(ratio: Number | None, places: int = 1, plus: bool = False) -> str:
