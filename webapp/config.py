@@ -138,6 +138,8 @@ class Config(BaseSettings):
     """Names the desk answers to. None: this machine's own when it alone can reach ``host``, else any."""
     trusted_proxies: Annotated[int, Field(ge=0, le=10)] = 0
     """How many reverse proxies stand before the web server; 0: what X-Forwarded-* say is ignored."""
+    secure_cookies: YesNo = False
+    """Cookies travel by https only, always; without it they do whenever the request came that way."""
     secret_key: Secret = None
     """Signs sessions and cursors. Commands can do without it (see :meth:`from_env`)."""
     public_read: YesNo = False
@@ -223,6 +225,7 @@ def install(app: Flask, config: Config) -> None:
         TESTING=config.testing,
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_SECURE=config.secure_cookies,
     )
 
 

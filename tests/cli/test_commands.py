@@ -70,6 +70,22 @@ def test_bad_input_is_told_in_one_line_with_a_failing_status(run: Run, words: tu
     assert done.output.count("\n") == 1
 
 
+def test_new_password_from_the_command_is_the_one_that_opens(run: Run, session: Session):
+    access.create_user(session, "olga", "the words before", "viewer")
+    done = run("users", "password", "olga", "--password-stdin", stdin="a long password\n")
+    assert (done.exit_code, last_line(done)) == (0, "user olga has a new password and is logged out everywhere")
+    assert access.authenticate(session, "olga", "a long password") is not None
+    assert access.authenticate(session, "olga", "the words before") is None
+
+
+@pytest.mark.parametrize("command", [("create", "olga", "--role", "viewer"), ("password", "olga")])
+def test_obvious_password_is_refused_in_one_line(run: Run, command: tuple[str, ...]):
+    for typed, told in (("short", "at least 12 characters"), ("Password2026!", "among the first that anybody")):
+        done = run("users", *command, "--password-stdin", stdin=f"{typed}\n")
+        assert done.exit_code == 1
+        assert told in last_line(done)
+
+
 def test_same_user_twice_is_refused(run: Run):
     words = ("users", "create", "olga", "--role", "viewer", "--password-stdin")
     assert run(*words, stdin="a long password\n").exit_code == 0

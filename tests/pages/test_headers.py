@@ -57,6 +57,18 @@ def test_behind_https_cookies_are_secure_and_hsts_is_sent(client):
         assert "SameSite=Lax" in cookie
 
 
+class TestSecureCookies:
+    """SECURE_COOKIES=yes: a proxy that forgets to say https changes nothing."""
+
+    @pytest.fixture
+    def settings(self, settings):
+        return settings.model_copy(update={"secure_cookies": True})
+
+    def test_cookie_never_travels_without_https(self, client):
+        (cookie,) = client.get("/login").headers.getlist("Set-Cookie")
+        assert "; Secure" in cookie
+
+
 def test_style_and_script_are_one_answer_each(client):
     page = client.get("/login").text
 

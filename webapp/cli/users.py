@@ -5,6 +5,7 @@ import sys
 import click
 from flask.cli import AppGroup
 
+from webapp.domain.acts import SERVER
 from webapp.domain.people import ROLES
 from webapp.extensions import db
 from webapp.services import access
@@ -21,6 +22,16 @@ def create(name: str, role: str, password_stdin: bool) -> None:
     password = sys.stdin.readline().rstrip("\r\n") if password_stdin else _ask()
     person = access.create_user(db.session(), name, password, role)
     click.echo(f"user {person.name} may log in as {person.role}")
+
+
+@users.command("password")
+@click.argument("name")
+@click.option("--password-stdin", is_flag=True, help="Read the password from standard input instead of asking for it.")
+def password(name: str, password_stdin: bool) -> None:
+    """Give NAME another password, and log them out everywhere."""
+    typed = sys.stdin.readline().rstrip("\r\n") if password_stdin else _ask()
+    person = access.set_password(db.session(), name, typed, SERVER)
+    click.echo(f"user {person.name} has a new password and is logged out everywhere")
 
 
 def _ask() -> str:
