@@ -243,22 +243,22 @@ def attack_web(session: Session, engine: Engine, web: Web, halts: list[bool]) ->
     return took, len(answers), sum(bot.tries for bot in bots) - len(answers)
 
 
-def test_killed_web_server_answers_each_request_once_and_comes_back(
-    session: Session, engine: Engine, database_url: URL, tmp_path: Path, start: Start
-) -> None:
-    web = start(web_program(database_url, tmp_path / "web"))
-    assert isinstance(web, Web)
+@pytest.fixture
+def web(database_url: URL, tmp_path: Path, start: Start) -> Web:
+    program = web_program(database_url, tmp_path / "web")
+    start(program)
+    return program
+
+
+def test_killed_web_server_answers_each_request_once_and_comes_back(session: Session, engine: Engine, web: Web) -> None:
     attack_web(session, engine, web, [False, True, True])
 
 
 @pytest.mark.soak
 @pytest.mark.figure(id="F1")
 @pytest.mark.timeout(7200)
-def test_web_server_killed_many_times(
-    session: Session, engine: Engine, database_url: URL, tmp_path: Path, start: Start, figure: Figure
-) -> None:
-    web, chance = start(web_program(database_url, tmp_path / "web")), random.Random(SEED)
-    assert isinstance(web, Web)
+def test_web_server_killed_many_times(session: Session, engine: Engine, web: Web, figure: Figure) -> None:
+    chance = random.Random(SEED)
     took, requests, again = attack_web(session, engine, web, [chance.random() < 0.5 for _ in range(times(250))])
     figure(
         f"web server killed {len(took)} times, {requests} requests, sent again {again} times: exactly one effect "
@@ -281,9 +281,8 @@ def test_halts_outlive_the_engine_that_traded(attack: Attack, figure: Figure) ->
 @pytest.mark.figure(id="K3")
 @pytest.mark.timeout(3600)
 def test_halts_outlive_the_web_server_that_answered_them(
-    session: Session, engine: Engine, database_url: URL, tmp_path: Path, start: Start, figure: Figure
+    session: Session, engine: Engine, web: Web, figure: Figure
 ) -> None:
-    web, turns = start(web_program(database_url, tmp_path / "web")), times(30)
-    assert isinstance(web, Web)
+    turns = times(30)
     _, requests, _ = attack_web(session, engine, web, [True] * turns)
     figure(f"web killed after {turns} halts, {requests} requests: 0 answered halts lost", reached=True)

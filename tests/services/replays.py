@@ -6,6 +6,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+import pytest
 from sqlalchemy.orm import Session
 
 from tests.services.desks import BTC, NOON, SOL, after, dump, rows
@@ -15,7 +16,7 @@ from webapp.domain.orders import Proposal, Side
 from webapp.domain.policy import Policy
 from webapp.domain.strategies import Strategy
 from webapp.feeds import csv_quotes
-from webapp.services import policy
+from webapp.services import kill_switch, policy
 from webapp.services import replay as service
 from webapp.services.replay import Plan, Report
 from webapp.services.replay_entries import Entry
@@ -61,6 +62,22 @@ def plan(name: str, strategy: Strategy | None = None, cycle_seconds: int = 60) -
 def play(session: Session, quotes: Iterable[Entry], how: Plan | None = None) -> Report:
     """Replay the quotes to their end."""
     return service.replay(session, quotes, how or plan("quotes"))
+
+
+class Cut(Exception):
+    """The process dies here."""
+
+
+def play_until_the_halt(session: Session, quotes: Iterable[Entry], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Replay until a chunk calls for a halt, and die between the two."""
+
+    def die(*_: object) -> None:
+        raise Cut
+
+    with monkeypatch.context() as patch:
+        patch.setattr(kill_switch, "halt", die)
+        with pytest.raises(Cut):
+            play(session, quotes)
 
 
 def taken(ticks: Iterable[Tick]) -> list[Entry]:

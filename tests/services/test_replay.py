@@ -5,6 +5,7 @@ from sqlalchemy.orm import Session
 
 from tests.services.desks import counts, grown, one, quote, rows
 from tests.services.replays import (
+    Cut,
     Idle,
     Turns,
     differences,
@@ -12,22 +13,19 @@ from tests.services.replays import (
     picture,
     plan,
     play,
+    play_until_the_halt,
     roomy,
     taken,
     walk,
 )
 from tests.support import needs_quotes
 from webapp.domain.strategies import get_strategy
-from webapp.services import audit, books, kill_switch
+from webapp.services import audit, books
 from webapp.services import replay as service
 from webapp.services.replay_entries import Entry
 
 BTCUSD = "quotes_1m_coinbase_BTCUSD_20180404-0405.csv.gz"
 FOUR = "quotes_tick_binance-usdm_4symbols_20210722.csv.gz"
-
-
-class Cut(Exception):
-    """The process dies here."""
 
 
 @needs_quotes
@@ -136,14 +134,7 @@ def test_replay_that_dies_between_a_chunk_and_the_halt_it_calls_for_halts_at_the
         roomy(own)
     quotes = list(walk(600, jump_at=300))
     play(session, quotes)
-
-    def die(*_: object) -> None:
-        raise Cut
-
-    with monkeypatch.context() as patch:
-        patch.setattr(kill_switch, "halt", die)
-        with pytest.raises(Cut):
-            play(other_session, quotes)
+    play_until_the_halt(other_session, quotes, monkeypatch)
     play(other_session, quotes)
     assert differences(picture(session), picture(other_session)) == {}
 

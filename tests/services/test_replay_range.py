@@ -24,11 +24,11 @@ from tests.services.desks import (
     take,
     wish,
 )
-from tests.services.replays import Idle, Turns, differences, picture, plan, play, roomy, taken
+from tests.services.replays import Cut, Idle, Turns, differences, picture, plan, play, play_until_the_halt, roomy, taken
 from webapp.domain.market import Quote
 from webapp.domain.orders import Proposal
 from webapp.domain.policy import Policy
-from webapp.services import books, kill_switch
+from webapp.services import books
 from webapp.services.market import Unvaluable
 from webapp.services.replay_entries import Entry
 
@@ -93,10 +93,6 @@ def take_it_live(session: Session) -> None:
         take(session, quote(HUGE, at=61))
 
 
-class Cut(Exception):
-    """The process dies here."""
-
-
 @pytest.mark.parametrize("alone", [True, False], ids=["alone at its instant", "between others"])
 def test_replay_that_dies_before_the_halt_for_such_a_quote_halts_at_the_same_moment_when_resumed(
     session: Session, other_session: Session, monkeypatch: pytest.MonkeyPatch, alone: bool
@@ -106,14 +102,7 @@ def test_replay_that_dies_before_the_halt_for_such_a_quote_halts_at_the_same_mom
     for own in (session, other_session):
         hold(own)
     play(session, quotes)
-
-    def die(*_: object) -> None:
-        raise Cut
-
-    with monkeypatch.context() as patch:
-        patch.setattr(kill_switch, "halt", die)
-        with pytest.raises(Cut):
-            play(other_session, quotes)
+    play_until_the_halt(other_session, quotes, monkeypatch)
     play(other_session, quotes)
     assert rows(session, "SELECT created_at FROM kill_switch_events") == [{"created_at": after(61)}]
     events = "SELECT reason, created_at, event_id FROM kill_switch_events"
