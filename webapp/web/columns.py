@@ -68,6 +68,10 @@ _NUMBERS = {
     "close": ("Close, USDC", "price"),
     "ticks": ("Quotes", "int"),
     "pid": ("PID", "int"),
+    "sessions": ("Browsers in", "int"),
+    "proposals": ("Proposals", "int"),
+    "accepted": ("Accepted", "int"),
+    "blocked": ("Blocked", "int"),
 }
 _WORDS = {
     "symbol": ("Symbol", "symbol"),

@@ -217,11 +217,15 @@ def sentence(details: Mapping[str, Any]) -> str:
 
 def act_words(details: Mapping[str, Any]) -> str:
     """What an act was about: every value of its document, lists included."""
-    parts = []
-    for name, value in details.items():
-        told = ", ".join(map(plainly, value)) if isinstance(value, list) else plainly(value)
-        parts.append(f"{words(name).lower()}: {told}")
-    return "; ".join(parts) or NOTHING
+    return "; ".join(f"{words(name).lower()}: {_told(name, value)}" for name, value in details.items()) or NOTHING
+
+
+def _told(name: str, value: Any) -> str:
+    if name.endswith("_id"):
+        return short(value)
+    if name.endswith("_at") and isinstance(value, str):
+        return f"{moment(value):%d %b %Y %H:%M} UTC"
+    return ", ".join(map(plainly, value)) if isinstance(value, list) else plainly(value)
 
 
 def decimal(text: str | None) -> Decimal | None:
