@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from weakref import WeakKeyDictionary
 
 import pytest
 from apiflask import APIFlask
@@ -70,6 +71,7 @@ TABLE = {
     if line.strip()
 }
 PEOPLE = ("viewer", "operator", "admin")
+KNOWN: WeakKeyDictionary[FlaskClient, str] = WeakKeyDictionary()
 ALLOWED = {
     "all": {"nobody", "reader", *PEOPLE},
     "reader": {"reader", *PEOPLE},
@@ -98,13 +100,20 @@ def came_in(answer: TestResponse) -> bool:
     return answer.status_code not in (401, 403)
 
 
+def own_token(client: FlaskClient) -> str:
+    """What a form of this client's session carries; fetched once."""
+    if client not in KNOWN:
+        with client.get("/logout") as page:
+            KNOWN[client] = csrf_token(page.text)
+    return KNOWN[client]
+
+
 def ask(client: FlaskClient, line: str, path: str, headers: dict[str, str] | None = None) -> TestResponse:
     """One request, with a token of the asker's own session if it is a form."""
     method = line.split(maxsplit=1)[0]
     form = None
     if method != "GET":
-        with client.get("/logout") as page:
-            form = {"csrf_token": csrf_token(page.text)}
+        form = {"csrf_token": own_token(client)}
     return client.open(path, method=method, data=form, headers=headers)
 
 

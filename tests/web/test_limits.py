@@ -1,18 +1,26 @@
 """How large a form or a query may be, and what its texts may hold: refused by name, and nothing done."""
 
+import re
 from io import BytesIO
 
 import pytest
 from werkzeug.datastructures import MultiDict
 
+from tests.api.conftest import ALL
 from tests.api.hostile import TEXTS
 from tests.support import csrf_token
-from tests.web.test_access import NOBODY
+from tests.web.test_access import NOBODY, TABLE, own_token
+from webapp.api.calls import CALLS
 from webapp.services import kill_switch, policy
 from webapp.web.limits import LONGEST_NAME, LONGEST_PARAMETER, LONGEST_TEXT, MOST_BYTES, MOST_FIELDS
 
-FORMS = ("/login", "/logout", "/choices", "/kill-switch/on", "/kill-switch/off", "/risk/policy", "/risk/policy/preview",
-         "/smoke-runs/", f"/orders/{NOBODY}/cancellation")  # fmt: skip
+JSON = {"Content-Type": "application/json"}
+FORMS = tuple(
+    re.sub(r"<(uuid:)?[^>]+>", lambda part: NOBODY if part[1] else "olga", line.split()[1])
+    for line in TABLE
+    if line.startswith("POST ")
+)
+"""Every form there is."""
 SAY_IT_THEMSELVES = ("/kill-switch/on", "/kill-switch/off")
 """They cut or explain what is wrong with a text."""
 
@@ -30,8 +38,7 @@ def nothing_happens(session):
 
 
 def send(client, path, fields, **more):
-    token = csrf_token(client.get("/logout").text)
-    return client.post(path, data=MultiDict([("csrf_token", token), *fields]), **more)
+    return client.post(path, data=MultiDict([("csrf_token", own_token(client)), *fields]), **more)
 
 
 TOO_MUCH = {
@@ -108,7 +115,7 @@ def test_hostile_text_in_every_field_and_parameter_of_the_pages_is_never_a_5xx(a
     pages = ("/find", "/portfolio/", "/orders/", "/market/", "/portfolio/chart")
     token = csrf_token(admin.get("/logout").text)
     for number, value in enumerate(TEXTS.values()):
-        for path in forms[number % 3 :: 3]:
+        for path in forms[number % 9 :: 9]:
             fields = {"csrf_token": token, names[number % len(names)]: value, "reason": value}
             assert admin.post(path, data=fields).status_code < 500, (path, value)
         for query in ({("next", "q", "range", "cursor")[number % 4]: value}, {value: "1"}):
@@ -116,3 +123,38 @@ def test_hostile_text_in_every_field_and_parameter_of_the_pages_is_never_a_5xx(a
             assert admin.get(path, query_string=query).status_code < 500, (path, query)
     for value in list(TEXTS.values())[::12]:
         assert admin.post("/login", data={"csrf_token": token, "username": value, "password": value}).status_code < 500
+
+
+def nested(depth):
+    return b'{"a":' * depth + b"1" + b"}" * depth
+
+
+def test_every_call_that_takes_json_holds_the_same_limits(app, bearer, session):
+    """Depth, repeated and hostile names, texts and numbers, size: whichever call it is, and nothing is written."""
+    client, headers = app.test_client(), bearer(*ALL)
+    broken = {
+        "deep": nested(33),
+        "very deep": nested(50_000),
+        "a name twice": b'{"a": 1, "a": 2}',
+        "a long name": b'{"' + b"a" * 10_000 + b'": 1}',
+        "NUL": b'{"a\\u0000": "\\u0000"}',
+        "half a character": b'{"a": "\\ud800"}',
+        "a long number": b'{"a": ' + b"9" * 41 + b"}",
+        "no number": b'{"a": NaN}',
+        "a list": b"[]",
+        "fields": b"{" + b", ".join(b'"f%d": 1' % n for n in range(1_000)) + b"}",
+    }
+    taking = [call for call in CALLS.values() if call.body is not None]
+    assert len(taking) >= 6
+    assert len(FORMS) >= 20
+    for call in taking:
+        path = f"/v1{call.path.replace('<uuid:order_id>', NOBODY)}"
+        for case, raw in broken.items():
+            answer = client.open(path, method=call.method, data=raw, headers=headers | JSON)
+            assert answer.status_code == 400, (case, path)
+            assert answer.json["error"]["details"]["field"].isprintable()
+            assert len(answer.text) < 5_000 or case == "fields", (case, path)
+        large = b'{"a": "' + b"x" * call.max_body + b'"}'
+        assert client.open(path, method=call.method, data=large, headers=headers | JSON).status_code == 413, path
+    assert not kill_switch.state(session).enabled
+    assert policy.current(session).version == 1
