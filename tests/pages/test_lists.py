@@ -47,7 +47,7 @@ def test_list_shows_every_column_of_its_table_with_exact_values(visit, one_of_ea
     assert set(LISTINGS[name].table.c.keys()) <= set(row)
     twin = visit.client.get(f"{TWINS[name]}.json").get_json()["items"][0]
     for column, value in twin.items():
-        if not isinstance(value, dict):
+        if column in row and not isinstance(value, dict):
             wired = "" if value is None else value if isinstance(value, str) else json.dumps(value)
             assert row[column] == wired, column
 

@@ -39,8 +39,8 @@ LOOKS: Final = {
             *("filled_at", "symbol", "side", "qty", "fill_price"),
             Shown("notional", value=lambda row: quantise(times(row["qty"], row["fill_price"]))),
             *("fee", "slippage_bps"),
+            # No cycle: its order leads there, and fifty more ids would weigh as much as all the prices.
             Shown("order_id", link="/orders/{order_id}#fill-{fill_id}"),
-            "cycle_id",
         ),
     ),
     "signals": Look(
