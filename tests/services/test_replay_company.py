@@ -1,6 +1,7 @@
 """A replay of several files, a replay that halts, and a replay while somebody else acts on the desk."""
 
 from collections.abc import Callable
+from uuid import UUID
 
 import pytest
 from sqlalchemy import Engine
@@ -19,7 +20,7 @@ from tests.services.replays import (
 )
 from tests.support import needs_quotes
 from webapp.domain.strategies import get_strategy
-from webapp.services import books, kill_switch
+from webapp.services import books, kill_switch, trading
 from webapp.services import replay as service
 from webapp.services.replay import Plan, Report
 from webapp.services.replay_entries import Entry
@@ -166,6 +167,30 @@ def test_fill_from_outside_is_seen_by_a_replay_from_its_next_transaction_on(
     meanwhile(monkeypatch, 200, trade)
     play(session, walk(500))
     assert books.verify(session).drifts == []
+
+
+@pytest.mark.usefixtures("small_chunks")
+def test_order_canceled_from_outside_is_none_for_a_replay_from_its_next_transaction_on(
+    session: Session, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    roomy(session, order_ttl_seconds=1000)
+    take(session, quote(100))
+    resting = UUID(cycle(session, "buy", 1, 98).document["order"]["order_id"])
+
+    def cancel() -> None:
+        with Session(engine) as other:
+            trading.cancel(other, resting, "user:ada", now=one(other, "SELECT max(event_at) FROM market_ticks"))
+
+    meanwhile(monkeypatch, 60, cancel)
+    play(session, taken(quote(100 if second < 700 else 97, at=second) for second in range(0, 1400, 10)))
+    steps = rows(
+        session,
+        "SELECT to_status, actor FROM order_transitions WHERE order_id = :id ORDER BY created_at, transition_id",
+        id=resting,
+    )
+    assert [(step["to_status"], step["actor"]) for step in steps][-1] == ("canceled", "user:ada")
+    assert [step["to_status"] for step in steps].count("canceled") == 1
+    assert one(session, "SELECT count(*) FROM fills WHERE order_id = :id", id=resting) == 0
 
 
 @pytest.mark.usefixtures("small_chunks")
