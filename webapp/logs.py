@@ -109,6 +109,7 @@ def _end(response: Response) -> Response:
         method=request.method,
         path=_path(),
         status=response.status_code,
+        address=request.remote_addr,
         ms=round((time.perf_counter() - g.began) * 1000, 1),
     )
     return response

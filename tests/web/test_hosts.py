@@ -120,6 +120,13 @@ def test_behind_two_proxies_the_outer_one_saw_the_visitor(desk):
     assert seen(desk(trusted_proxies=2), headers)[0] == "203.0.113.7"
 
 
+def test_log_names_the_address_the_proxy_saw(desk, caplog):
+    caplog.set_level("INFO", "webapp")
+    desk(trusted_proxies=1).get("/healthz", headers=FORWARDED)
+    (line,) = [record.msg for record in caplog.records if isinstance(record.msg, dict)]
+    assert (line["event"], line["address"]) == ("request", "203.0.113.7")
+
+
 def test_throttle_counts_by_the_address_the_proxy_saw(desk, session):
     client = desk(trusted_proxies=1)
 
