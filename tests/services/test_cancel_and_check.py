@@ -186,6 +186,16 @@ def test_time_that_passes_expires_orders_and_takes_snapshots(session: Session) -
     assert one(session, "SELECT reason FROM order_transitions WHERE to_status = 'canceled'") == "expired"
 
 
+def test_order_expires_when_its_time_is_up_and_not_at_the_next_snapshot(session: Session) -> None:
+    limits(session, order_ttl_seconds=30)
+    waiting(session)
+    trading.advance(session, "engine", after(1))
+    before = counts(session)
+    assert trading.advance(session, "engine", after(30)) == 1
+    assert grown(session, before) == {"order_transitions": 1, "audit_chain": 1}
+    assert one(session, "SELECT status FROM orders") == "canceled"
+
+
 def test_time_without_anything_due_writes_nothing(session: Session) -> None:
     trading.advance(session, "engine", after(1))
     before = dump(session)
