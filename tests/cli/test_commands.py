@@ -4,7 +4,6 @@ import re
 from collections.abc import Callable
 
 import pytest
-from apiflask import APIFlask
 from click.testing import Result
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -13,18 +12,6 @@ from webapp.config import Config
 from webapp.services import access, kill_switch, tokens
 
 Run = Callable[..., Result]
-
-
-@pytest.fixture
-def settings(settings: Config) -> Config:
-    return settings.model_copy(update={"command": True})
-
-
-@pytest.fixture
-def run(app: APIFlask) -> Run:
-    """`run("users", "create", ...)`: the command's result; `input` is what it reads."""
-    runner = app.test_cli_runner()
-    return lambda *words, stdin=None: runner.invoke(args=list(words), input=stdin)
 
 
 def last_line(result: Result) -> str:

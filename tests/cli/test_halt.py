@@ -3,29 +3,15 @@
 import re
 from collections.abc import Callable
 
-import pytest
-from apiflask import APIFlask
 from click.testing import Result
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
 from tests.trader import Trader
-from webapp.config import Config
 from webapp.models.locks import GATE
 from webapp.services import audit, kill_switch
 
 Run = Callable[..., Result]
-
-
-@pytest.fixture
-def settings(settings: Config) -> Config:
-    return settings.model_copy(update={"command": True})
-
-
-@pytest.fixture
-def run(app: APIFlask) -> Run:
-    runner = app.test_cli_runner()
-    return lambda *words: runner.invoke(args=list(words))
 
 
 def test_halt_tells_its_event_and_the_audit_head_that_verifies_it(run: Run, session: Session) -> None:

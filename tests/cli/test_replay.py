@@ -13,24 +13,11 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from tests.support import QUOTES, needs_quotes
-from webapp.config import Config
 from webapp.services import kill_switch
 
 Run = Callable[..., Result]
 START = datetime(2024, 5, 6, 9, tzinfo=UTC)
 HEADER = "symbol,bid_price,ask_price,event_at"
-
-
-@pytest.fixture
-def settings(settings: Config) -> Config:
-    return settings.model_copy(update={"command": True})
-
-
-@pytest.fixture
-def run(app: APIFlask) -> Run:
-    """`run(file, "--strategy", "momentum")`: the command's result."""
-    runner = app.test_cli_runner()
-    return lambda *words: runner.invoke(args=["replay", *map(str, words)])
 
 
 def wave(symbol: str = "SOL-USDC", rows: int = 400, start: datetime = START) -> list[str]:
@@ -59,7 +46,7 @@ def last_line(result: Result) -> str:
 
 
 def test_file_is_replayed_and_the_command_says_what_came_of_it(run: Run, session: Session, tmp_path: Path) -> None:
-    done = run(written(tmp_path / "wave.csv", *wave()))
+    done = run("replay", written(tmp_path / "wave.csv", *wave()))
     assert done.exit_code == 0, done.output
     said = (
         f"400 rows taken, 0 refused; {count(session, 'cycles')} cycles, "
@@ -73,7 +60,9 @@ def test_file_is_replayed_and_the_command_says_what_came_of_it(run: Run, session
 
 @pytest.mark.parametrize("strategy", ["momentum", "mean_reversion"])
 def test_strategy_and_pace_are_those_asked_for(run: Run, session: Session, tmp_path: Path, strategy: str) -> None:
-    done = run(written(tmp_path / "wave.csv", *wave(rows=100)), "--strategy", strategy, "--cycle-seconds", "200")
+    done = run(
+        "replay", written(tmp_path / "wave.csv", *wave(rows=100)), "--strategy", strategy, "--cycle-seconds", "200"
+    )
     assert done.exit_code == 0
     names = session.execute(text("SELECT DISTINCT strategy, actor, trigger_source FROM cycles")).all()
     assert names == [(strategy, "replay", "replay")]
@@ -84,8 +73,8 @@ def test_gzipped_file_is_the_same_replay_as_the_plain_one(run: Run, session: Ses
     plain = written(tmp_path / "wave.csv", *wave(rows=100))
     zipped = tmp_path / "renamed.csv.gz"
     zipped.write_bytes(gzip.compress(plain.read_bytes()))
-    assert run(plain).exit_code == 0
-    again = run(zipped)
+    assert run("replay", plain).exit_code == 0
+    again = run("replay", zipped)
     assert again.exit_code == 0
     assert last_line(again) == "already replayed: 100 rows taken, 0 refused; nothing was written again"
     assert count(session, "market_ticks") == 100
@@ -103,7 +92,7 @@ def test_bad_rows_are_refused_and_counted_by_reason(run: Run, session: Session, 
         "SOL-USDC,1,1,2999-01-01T00:00:00Z",
         "SOL-USDC,3,2,2024-05-06T10:00:04Z",
     )
-    done = run(written(tmp_path / "bad.csv", *wave(rows=10), *bad))
+    done = run("replay", written(tmp_path / "bad.csv", *wave(rows=10), *bad))
     assert done.exit_code == 0
     reasons = "1 bad_columns, 1 bad_number, 1 bad_symbol, 2 bad_time, 2 crossed, 1 future, 1 not_positive"
     assert f"10 rows taken, 9 refused ({reasons})" in last_line(done)
@@ -112,12 +101,12 @@ def test_bad_rows_are_refused_and_counted_by_reason(run: Run, session: Session, 
 
 def test_late_rows_are_said(run: Run, tmp_path: Path) -> None:
     lines = wave(rows=10)
-    done = run(written(tmp_path / "late.csv", *lines[:5], lines[1], *lines[5:]))
+    done = run("replay", written(tmp_path / "late.csv", *lines[:5], lines[1], *lines[5:]))
     assert "11 rows taken, 1 of them late, 0 refused" in last_line(done)
 
 
 def test_file_of_which_no_row_can_be_taken_ends_with_status_1(run: Run, session: Session, tmp_path: Path) -> None:
-    done = run(written(tmp_path / "bad.csv", "SOL-USDC,2,1,2024-05-06T10:00:00Z"))
+    done = run("replay", written(tmp_path / "bad.csv", "SOL-USDC,2,1,2024-05-06T10:00:00Z"))
     assert done.exit_code == 1
     assert "0 rows taken, 1 refused (1 crossed)" in done.output
     assert last_line(done) == "Error: no row could be taken"
@@ -125,7 +114,7 @@ def test_file_of_which_no_row_can_be_taken_ends_with_status_1(run: Run, session:
 
 
 def test_file_with_nothing_but_a_header_ends_with_status_1(run: Run, tmp_path: Path) -> None:
-    assert run(written(tmp_path / "header.csv")).exit_code == 1
+    assert run("replay", written(tmp_path / "header.csv")).exit_code == 1
 
 
 @pytest.mark.parametrize(
@@ -142,7 +131,7 @@ def test_file_that_is_no_quotes_file_is_told_in_one_line_and_changes_nothing(
 ) -> None:
     path = tmp_path / "strange.csv"
     path.write_bytes(content)
-    done = run(path)
+    done = run("replay", path)
     assert done.exit_code == 1
     assert last_line(done).startswith("Error: ")
     assert told in last_line(done)
@@ -159,7 +148,7 @@ def test_file_that_is_no_quotes_file_is_told_in_one_line_and_changes_nothing(
     ],
 )
 def test_command_with_bad_words_is_refused_in_one_line(run: Run, words: tuple[str, ...]) -> None:
-    done = run(*words)
+    done = run("replay", *words)
     assert done.exit_code == 2
     assert done.output.startswith("Error: ")
     assert done.output.count("\n") == 1
@@ -167,7 +156,7 @@ def test_command_with_bad_words_is_refused_in_one_line(run: Run, words: tuple[st
 
 def test_same_quotes_named_twice_are_refused(run: Run, session: Session, tmp_path: Path) -> None:
     lines = wave(rows=10)
-    done = run(written(tmp_path / "a.csv", *lines), written(tmp_path / "b.csv", *lines))
+    done = run("replay", written(tmp_path / "a.csv", *lines), written(tmp_path / "b.csv", *lines))
     assert done.exit_code == 1
     assert "holds the same quotes" in last_line(done)
     assert count(session, "market_ticks") == 0
@@ -176,7 +165,7 @@ def test_same_quotes_named_twice_are_refused(run: Run, session: Session, tmp_pat
 def test_several_files_are_merged_by_time(run: Run, session: Session, tmp_path: Path) -> None:
     later = written(tmp_path / "later.csv", *wave("BTC-USDC", rows=50, start=START + timedelta(minutes=5)))
     earlier = written(tmp_path / "earlier.csv", *wave(rows=50))
-    done = run(later, earlier)
+    done = run("replay", later, earlier)
     assert "100 rows taken, 0 refused" in last_line(done)
     times = session.execute(text("SELECT event_at FROM market_ticks ORDER BY tick_id")).scalars().all()
     assert times == sorted(times)
@@ -185,7 +174,7 @@ def test_several_files_are_merged_by_time(run: Run, session: Session, tmp_path: 
 def test_quotes_that_jump_halt_the_desk_and_the_command_says_so(run: Run, session: Session, tmp_path: Path) -> None:
     lines = wave(rows=20)
     jump = [line.replace(",10", ",13") for line in wave(rows=5, start=START + timedelta(seconds=400))]
-    done = run(written(tmp_path / "jump.csv", *lines, *jump))
+    done = run("replay", written(tmp_path / "jump.csv", *lines, *jump))
     assert done.exit_code == 0
     assert "the desk is halted: SOL-USDC moved" in done.output
     assert kill_switch.state(session).enabled
@@ -193,7 +182,7 @@ def test_quotes_that_jump_halt_the_desk_and_the_command_says_so(run: Run, sessio
 
 @needs_quotes
 def test_recorded_quotes_are_replayed_and_the_books_have_no_drift(app: APIFlask, run: Run, session: Session) -> None:
-    done = run(QUOTES / "quotes_1m_coinbase_BTCUSD_20180404-0405.csv.gz")
+    done = run("replay", QUOTES / "quotes_1m_coinbase_BTCUSD_20180404-0405.csv.gz")
     assert done.exit_code == 0
     assert "2873 rows taken, 0 refused" in last_line(done)
     assert not kill_switch.state(session).enabled

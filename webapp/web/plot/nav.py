@@ -13,33 +13,18 @@ from webapp.web.plot import paths
 from webapp.web.plot.figure import HEIGHT, Figure, Flag, Pane, Stroke, Tick
 from webapp.web.plot.paths import Spot
 from webapp.web.plot.scales import Moments, Values, band
+from webapp.web.plot.spark import SparkColumn
 
 LEAST_FALL: Final = Decimal("-0.001")
 """A drawdown pane shows at least a tenth of a percent, so that a cent does not look like a crash."""
 ZERO: Final = Decimal(0)
 
 
-class NavColumn(Protocol):
+class NavColumn(SparkColumn, Protocol):
     """One column of a NAV chart."""
 
     @property
     def first(self) -> Decimal: ...
-    @property
-    def low(self) -> Decimal: ...
-    @property
-    def high(self) -> Decimal: ...
-    @property
-    def last(self) -> Decimal: ...
-    @property
-    def first_at(self) -> datetime: ...
-    @property
-    def last_at(self) -> datetime: ...
-    @property
-    def drawdown(self) -> Decimal: ...
-    @property
-    def stale(self) -> bool: ...
-    @property
-    def hold(self) -> Decimal | None: ...
 
 
 def nav_figure(
