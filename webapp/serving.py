@@ -19,8 +19,10 @@ from werkzeug.exceptions import BadRequest
 
 from webapp.web.headers import HEADERS
 
-READ_SECONDS: Final = 20.0
-"""From the first moment of a request to its last byte; 4 MB of quotes, the largest body there is, need 1.7 Mbit/s."""
+HEAD_SECONDS: Final = 10.0
+"""Until a request's head has arrived; the first five of them gunicorn itself waits for its first byte."""
+BODY_SECONDS: Final = 20.0
+"""Until its body has; 4 MB of quotes, the largest there is, need 1.7 Mbit/s."""
 TOO_LONG: Final = {
     errors.LimitRequestLine: HTTPStatus.REQUEST_URI_TOO_LONG,
     errors.LimitRequestHeaders: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
@@ -88,11 +90,16 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
 
     def handle(self, conn: Any) -> Any:
         """One request, in a thread of its own."""
-        self._until[conn] = time.monotonic() + READ_SECONDS
+        self._until[conn] = time.monotonic() + HEAD_SECONDS
         try:
             return super().handle(conn)
         finally:
             self._until.pop(conn, None)
+
+    def handle_request(self, req: Any, conn: Any) -> Any:
+        """The rest of it, once its head was read."""
+        self._until[conn] = time.monotonic() + BODY_SECONDS
+        return super().handle_request(req, conn)
 
     def notify(self) -> None:
         """Called about once a second by the loop: hang up on whoever is still sending.

@@ -179,11 +179,16 @@ class Connection:
         self.sock = sock
 
 
-def test_request_that_never_ends_gives_its_thread_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(serving, "READ_SECONDS", -1.0)
+@pytest.mark.parametrize("part", ["head", "body"])
+def test_request_that_never_ends_gives_its_thread_back(monkeypatch: pytest.MonkeyPatch, part: str) -> None:
+    monkeypatch.setattr(serving, f"{part.upper()}_SECONDS", -1.0)
     monkeypatch.setattr(ThreadWorker, "__init__", lambda _self: None)
     monkeypatch.setattr(ThreadWorker, "notify", lambda _self: None)
-    monkeypatch.setattr(ThreadWorker, "handle", lambda _self, conn: conn.sock.recv(1))
+    monkeypatch.setattr(ThreadWorker, "handle_request", lambda _self, _req, conn: conn.sock.recv(1))
+    if part == "head":
+        monkeypatch.setattr(ThreadWorker, "handle", lambda _self, conn: conn.sock.recv(1))
+    else:
+        monkeypatch.setattr(ThreadWorker, "handle", lambda self, conn: self.handle_request(None, conn))
     worker = serving.Worker()
     ours, theirs = socket.socketpair()
     with ours, theirs:
