@@ -1,5 +1,6 @@
 """Sessions: in force until they end, for whatever reason, and kept without what opens them."""
 
+import threading
 from datetime import timedelta
 from hashlib import sha256
 from uuid import uuid4
@@ -10,8 +11,8 @@ from sqlalchemy.orm import Session
 
 from tests.support import PASSWORD
 from webapp.domain.errors import BadInput, Conflict, NotFound
-from webapp.models import Act, LoginSession
-from webapp.services import access, audit, sessions
+from webapp.models import Act, LoginSession, User
+from webapp.services import access, acts, audit, sessions
 from webapp.services.access import UserRecord
 
 NEW_PASSWORD = "four other words entirely"
@@ -166,8 +167,8 @@ def test_what_an_admin_changes_about_somebody_ends_their_sessions(session: Sessi
     found = access.authenticate(session, "olga", NEW_PASSWORD)
     assert found is not None
     assert found.role == "viewer"
-    acts = [act for act in told(session) if act[0] != "login"]
-    assert acts == [
+    changes = [act for act in told(session) if act[0] != "login"]
+    assert changes == [
         (act, "user:ada", "user:olga") for act in ("user_role", "password_set", "user_disabled", "user_enabled")
     ]
 
@@ -184,6 +185,41 @@ def test_last_admin_stays_one(session: Session, olga: UserRecord) -> None:
     with pytest.raises(Conflict, match="last admin"):
         access.set_role(session, "olga", "operator", "user:olga")
     assert [act for act, *_ in told(session)] == ["user_role", "user_disabled"]
+
+
+def test_failed_login_names_nobody_but_those_who_exist(session: Session, olga: UserRecord) -> None:
+    """What is typed for a name may be a password."""
+    for typed in ("olga", "Olga", "my-secret-password", None):
+        acts.record_failed_login(session, typed, "10.0.0.1", times=1, throttled=False)
+    assert [subject for _, _, subject in told(session)] == ["user:olga", None, None, None]
+    assert "my-secret" not in str(session.execute(select(Act.details)).scalars().all())
+
+
+def test_two_admins_who_disable_each_other_at_once_leave_one(engine: Engine, session: Session) -> None:
+    for turn in range(5):
+        names = [f"ann{turn}", f"ben{turn}"]
+        for name in names:
+            access.create_user(session, name, PASSWORD, "admin")
+        start, outcomes = threading.Barrier(2), []
+
+        def disable(name: str, by: str, start: threading.Barrier = start, outcomes: list[str] = outcomes) -> None:
+            with Session(engine) as mine:
+                start.wait()
+                try:
+                    access.disable_user(mine, name, by)
+                    outcomes.append("done")
+                except Conflict:
+                    outcomes.append("last")
+
+        pair = [threading.Thread(target=disable, args=order) for order in (names, names[::-1])]
+        for thread in pair:
+            thread.start()
+        for thread in pair:
+            thread.join(30)
+        assert sorted(outcomes) == ["done", "last"]
+        session.rollback()
+        session.execute(update(User).values(role="viewer"))
+        session.commit()
 
 
 def test_acts_are_chained_and_hold_no_password(session: Session, olga: UserRecord) -> None:
