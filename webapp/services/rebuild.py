@@ -48,9 +48,11 @@ _LAST_SNAPSHOT = """
 SELECT nav, cash, realized_pnl, unrealized_pnl
 FROM portfolio_snapshots ORDER BY captured_at DESC, snapshot_id DESC LIMIT 1
 """
+# Since the last release, or for longer when that one kept the peak; an account opened just now knows only the releases.
 _PEAK = """
-SELECT max(nav) FROM portfolio_snapshots WHERE captured_at >= coalesce(
-  (SELECT max(created_at) FROM kill_switch_events WHERE NOT enabled), '-infinity')
+SELECT max(nav) FROM portfolio_snapshots WHERE captured_at >= least(
+  (SELECT peak_since FROM account),
+  coalesce((SELECT max(created_at) FROM kill_switch_events WHERE NOT enabled), '-infinity'))
 """
 # Latched: a rebuild may find that the desk is halted, never that it is not.
 _SWITCH = """
