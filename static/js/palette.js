@@ -15,6 +15,7 @@ function actions() {
     if (button.getAttribute("aria-pressed") !== "true") found.push([button.querySelector(".unseen").textContent, () => button.click(), "clock"]);
   }
   const account = document.querySelector(".account-form");
+  if (account) found.push(["Your account", "/account/", "person"]);
   found.push(account ? ["Log out …", "/logout", "door"] : ["Log in", document.querySelector(".account a").href, "person"]);
   return found;
 }

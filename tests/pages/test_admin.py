@@ -54,6 +54,11 @@ def test_first_page_shows_people_bots_links_and_acts(visit, admin, bot):
     assert bot not in page.response.text
 
 
+def test_admin_finds_the_admin_page_and_others_do_not(admin, logged_in):
+    assert admin.get("/find?q=admin").location == "/admin/"
+    assert logged_in("operator").get("/find?q=admin").status_code == 404
+
+
 class TestPeople:
     def test_somebody_new_may_log_in(self, visit, admin, session):
         page = send(visit, admin, "/admin/", "user-create", name="olga", password=NEW, role="operator")

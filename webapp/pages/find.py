@@ -15,7 +15,8 @@ from webapp.domain.market import check_symbol
 from webapp.extensions import db
 from webapp.queries import find
 from webapp.queries.find import Found
-from webapp.web import SECTIONS
+from webapp.web import FOR_ADMINS, SECTIONS
+from webapp.web.auth import has_role
 from webapp.web.htmx import see_other
 
 bp = Blueprint("find", __name__)
@@ -80,5 +81,6 @@ def by_symbol(text: str) -> list[Match]:
 
 def by_page(text: str) -> list[Match]:
     """Pages whose name begins like this."""
-    links = (link for _, links in SECTIONS for link in links)
+    sections = (*SECTIONS, FOR_ADMINS) if has_role("admin") else SECTIONS
+    links = (link for _, links in sections for link in links)
     return [Match("page", link.text, link.href) for link in links if link.text.lower().startswith(text)]
