@@ -83,6 +83,7 @@ def test_books_of_a_desk_that_trades_have_no_drift_and_verifying_changes_nothing
         ("UPDATE orders SET status = 'rejected' WHERE status = 'executed'", "orders.status is rejected"),
         ("UPDATE orders SET status = 'executed' WHERE status = 'rejected'", "orders.status is executed"),
         ("UPDATE orders SET qty = qty - 0.00000001 WHERE status = 'executed'", "orders.status is executed"),
+        ("UPDATE orders SET status = 'canceled', qty = 0.5 WHERE status = 'executed'", "orders.status is canceled"),
         (
             "UPDATE portfolio_snapshots SET nav = nav + 0.00000001",
             "portfolio_snapshots.nav",

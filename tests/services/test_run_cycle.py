@@ -3,6 +3,7 @@
 from decimal import Decimal
 from uuid import UUID
 
+import pytest
 from sqlalchemy.orm import Session
 
 from tests.services.desks import (
@@ -20,7 +21,7 @@ from tests.services.desks import (
     take,
 )
 from webapp.domain.orders import Proposal, Side
-from webapp.services import trading
+from webapp.services import journal, trading
 from webapp.services.trading import CycleRequest
 
 CODES = 17
@@ -63,6 +64,14 @@ def test_executed_cycle_answers_as_the_contract_says(session: Session) -> None:
     ]
     assert len(document["risk"]) == CODES
     assert one(session, "SELECT count(*) FROM cycles WHERE cycle_id = :id", id=UUID(document["cycle_id"])) == 1
+
+
+def test_rows_copied_in_bulk_keep_every_character(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal, "COPY_FROM_ROWS", 1)
+    take(session, quote(100))
+    payload = {"why": 'a\\b "c"\td\ne\r', "path": "C:\\new\\table", "none": "\\N"}
+    cycle(session, "buy", 1, payload=payload)
+    assert one(session, "SELECT strategy_payload FROM signals") == payload
 
 
 def test_executed_cycle_stores_what_it_answered(session: Session) -> None:
