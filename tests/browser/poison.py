@@ -25,9 +25,11 @@ POISON = (
     "{{constructor.constructor('pwned(7)')()}}${pwned(8)}{%x%}<%=1%>\u202egnp.exe\u2066\u2028" + "W" * 80
 )
 """All of it at once, in less than the 500 characters a reason may have."""
+SYMBOL = "SOL-USDC"
+"""Becomes poison; other symbols stay, to have an address."""
 LEFT_ALONE = {
     # A few words that the database allows, and words that the desk looks up.
-    *("status", "side", "from_status", "to_status", "outcome", "action", "role", "rule", "symbol", "act", "process"),
+    *("status", "side", "from_status", "to_status", "outcome", "action", "role", "rule", "act", "process"),
     *("secret_hash", "password_hash", "token_hash", "row_hash", "previous_hash", "hash", "source", "fingerprint"),
     # Documents that are folded rather than shown.
     *("limits", "holdings", "open", "answer"),
@@ -75,7 +77,9 @@ def _poison(connection: Connection, table: Table, column: Any) -> int:
         return len(rows)
     if not isinstance(column.type, String | Text):
         return 0
-    # Unique where it must be: the row's place follows the poison.
-    value = ":poison || ctid::text" if column.unique or column.primary_key else ":poison"
-    changed = text(f'UPDATE "{table.name}" SET "{column.name}" = {value} WHERE {name} IS NOT NULL')
+    if column.name == "symbol":  # one name for one thing, and one thing that can be asked for by its name
+        changed = text(f"UPDATE \"{table.name}\" SET symbol = :poison WHERE symbol = '{SYMBOL}'")
+    else:  # unique where it must be: the row's place follows the poison
+        value = ":poison || ctid::text" if column.unique or column.primary_key else ":poison"
+        changed = text(f'UPDATE "{table.name}" SET "{column.name}" = {value} WHERE {name} IS NOT NULL')
     return connection.execute(changed, {"poison": POISON}).rowcount

@@ -40,6 +40,7 @@ def seed(session, engine: Engine) -> None:
     filled = trader.cycle("buy", "1", payload={"strategy": "by hand", "note": "why", "deep": {"list": ["a", 1]}})
     resting = trader.cycle("sell", "1", limit="104")
     trader.cycle("buy", "500")
+    trader.cycle("buy", "2", symbol="ETH-USDC")
     assert {filled["outcome"], resting["outcome"]} == {"executed", "resting"}
     trading.cancel(session, resting["order"]["order_id"], by="user:olga", reason="changed my mind")
     policy.change(session, Policy.default().to_document() | {"max_open_positions": 4}, by="user:olga", reason="calmer")
@@ -64,7 +65,7 @@ ROWS = {
     "order_id": "SELECT order_id FROM orders ORDER BY created_at",
     "cycle_id": "SELECT cycle_id FROM cycles ORDER BY created_at LIMIT 1",
     "event_id": "SELECT event_id FROM kill_switch_events WHERE enabled LIMIT 1",
-    "symbol": "SELECT DISTINCT symbol FROM market_ticks",
+    "symbol": "SELECT 'ETH-USDC'",
     "name": "SELECT 'olga'",
 }
 

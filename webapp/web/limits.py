@@ -66,7 +66,7 @@ def _check_form(strict: bool) -> None:
 
 def install(app: Flask) -> None:
     """Look at what came before any view does."""
-    app.config.update(MAX_CONTENT_LENGTH=MOST_BYTES, MAX_FORM_MEMORY_SIZE=MOST_BYTES, MAX_FORM_PARTS=MOST_FIELDS)
+    app.config.update(MAX_CONTENT_LENGTH=MOST_BYTES, MAX_FORM_MEMORY_SIZE=MOST_BYTES)
 
     def look() -> None:
         view = current_app.view_functions.get(request.endpoint or "")
