@@ -10,7 +10,9 @@ from sqlalchemy.pool import NullPool
 
 from tests.conftest import _database as fresh_database
 from tests.services.desks import BTC, SOL, after, cycle, dump, limits, one, quote, take, tamper
-from webapp.services import books, trading
+from webapp.domain.moments import MICROSECOND
+from webapp.domain.positions import Position as Holding
+from webapp.services import books, folding, trading
 from webapp.services.progress import Progress
 
 FIRST_FILL = "(SELECT fill_id FROM fills ORDER BY filled_at, fill_id LIMIT 1)"
@@ -99,6 +101,13 @@ def test_edit_behind_the_desks_back_is_found_where_it_was_made(
     assert what in {drift.what for drift in drifts}
     for drift in drifts:
         assert drift.stored != drift.expected
+
+
+def test_fold_goes_on_only_with_fills_that_are_later_than_what_it_folded(session: Session) -> None:
+    first = one(session, "SELECT min(filled_at) FROM fills")
+    for last, goes_on in ((first - MICROSECOND, True), (first, False), (first + MICROSECOND, False)):
+        before = {symbol: Holding(symbol, last_fill_at=last) for symbol in (SOL, BTC)}
+        assert (folding.fold_on(session, before, 0) is not None) is goes_on
 
 
 def test_fill_that_was_deleted_is_found(session: Session, engine: Engine) -> None:

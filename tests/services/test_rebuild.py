@@ -71,6 +71,17 @@ def test_adopted_desk_is_sound_and_says_what_the_fills_say(session: Session) -> 
     assert rollups.verify(session) == []
 
 
+def test_fills_of_another_program_are_folded_by_time_whatever_their_ids_are(session: Session) -> None:
+    for number, (side, price) in enumerate((("buy", 100), ("sell", 150), ("buy", 200))):
+        made = builders.order(session, side=side, at=after(number))
+        at, fill_id = after(10 + number), UUID(int=9 - number)
+        builders.fill(session, made, at, side=side, fill_price=Decimal(price), fill_id=fill_id)
+    session.commit()
+    rebuild.rebuild(session, after(60))
+    assert one(session, "SELECT avg_entry_price FROM positions") == 200
+    assert books.verify(session).drifts == []
+
+
 def test_cycle_is_told_by_the_first_of_its_orders(session: Session) -> None:
     cycle_id = UUID(int=7)
     first = foreign(session, "executed", 0, fills=1, cycle_id=cycle_id)
