@@ -1,9 +1,11 @@
 """The same security headers on everything the desk answers."""
 
+import json
 import re
 
 import pytest
 
+from tests.pages.dom import parse
 from webapp.web.headers import HEADERS
 
 EVERYTHING = (
@@ -77,3 +79,12 @@ def test_style_and_script_are_one_answer_each(client):
     for name in ("desk.css", "desk.js"):
         assert client.get(f"/static/bundle/{name}").status_code == 200
     assert client.get("/static/bundle/nope.js").status_code == 404
+
+
+def test_htmx_runs_no_text_asks_no_other_host_and_keeps_no_page(client):
+    """Where the content policy ends: what htmx itself would do with an attribute or a script it was sent."""
+    told = json.loads(parse(client.get("/login").text).one("meta", name="htmx-config")["content"])
+
+    assert told["allowEval"] is told["allowScriptTags"] is False
+    assert told["selfRequestsOnly"] is True
+    assert told["historyCacheSize"] == 0
