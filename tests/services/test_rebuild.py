@@ -199,6 +199,7 @@ def test_peak_that_a_release_kept_outlives_a_rebuild(
     kill_switch.release(engine, "go on", "user:ada", after(3), keep_peak=keep_peak)
     rebuild.rebuild(session, after(4))
     assert one(session, "SELECT peak_nav FROM account") == peak
+    assert not kill_switch.state(session).enabled, "a rebuild halts no desk that was released"
 
 
 @pytest.fixture
