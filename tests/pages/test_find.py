@@ -68,9 +68,7 @@ def test_symbol_lists_what_there_is_of_it_and_a_page_is_gone_to(visit, client, s
     assert asked(client, "smoke").location == "/smoke-runs/"
 
 
-@pytest.mark.parametrize(
-    "text", ["zzzz", "%", "_______", "'; DROP TABLE orders", "0" * 36, "\x00", "é" * 90, "deadbeef"]
-)
+@pytest.mark.parametrize("text", ["zzzz", "%", "_______", "'; DROP TABLE orders", "0" * 36, "é" * 90, "deadbeef"])
 def test_what_is_nowhere_is_a_404_that_keeps_what_was_asked(visit, text):
     response = asked(visit.client, text)
 

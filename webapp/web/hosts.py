@@ -57,8 +57,7 @@ def install(app: Flask) -> None:
 
     def refuse() -> Any:
         # Without the header the name would be that of the socket, which says nothing of what the visitor meant.
-        named = "Host" in request.headers or request.environ.get("SERVER_PROTOCOL") != "HTTP/1.1"
-        if request.path in PROBES or (named and is_allowed(request.host, names)):
+        if request.path in PROBES or ("Host" in request.headers and is_allowed(request.host, names)):
             return None
         if is_api(request.path):
             abort(400, NOT_HERE.strip())
