@@ -124,6 +124,12 @@ class Hand:
             "UPDATE audit_head SET (seq, hash) = (SELECT seq, row_hash FROM audit_chain ORDER BY seq DESC LIMIT 1)"
         )
 
+    def leave_a_gap(self) -> None:
+        """The newest links are given later numbers, the head with them: their hashes do not tell."""
+        later = self.connection.execute(text("SELECT max(seq) - :n FROM audit_chain"), {"n": self.dice.randrange(1, 9)})
+        self.run("UPDATE audit_chain SET seq = seq + 1000 WHERE seq > :later", later=later.scalar_one())
+        self.run("UPDATE audit_head SET seq = seq + 1000")
+
     def _cut(self) -> None:
         newest = "SELECT source, row_id::text FROM audit_chain ORDER BY seq DESC LIMIT :count"
         for table, key in self.connection.execute(text(newest), {"count": self.dice.randrange(1, 9)}).all():
@@ -140,6 +146,7 @@ DEEDS: tuple[Callable[[Hand], None], ...] = (
     Hand.insert_a_row,
     Hand.cut_the_tail,
     Hand.cut_the_tail_and_move_the_head,
+    Hand.leave_a_gap,
 )
 
 
