@@ -4,6 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 NEW = "four other words entirely"
+LOOKED_AT = ("/admin/bots/my-bot", "/admin/people/olga", "/admin/acts/", "/account/", "/shares/")
 
 
 @pytest.fixture
@@ -50,7 +51,12 @@ def test_admin_lets_somebody_in_and_out_and_makes_a_token_that_is_shown_once(log
     expect(page.locator("[data-secret]")).to_contain_text("pd_")
     page.get_by_role("link", name="On to my-bot").click()
     expect(page.locator("[data-bot=my-bot]")).to_have_attribute("data-state", "active")
-    assert axe() == []
+    page.set_viewport_size({"width": 320, "height": 700})
+    for path, scheme in zip(LOOKED_AT, ("dark", "light") * len(LOOKED_AT), strict=False):
+        page.emulate_media(color_scheme=scheme)
+        page.goto(path)
+        assert axe() == [], path
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
 
 
 def test_link_shows_the_desk_to_a_stranger_until_it_is_revoked(log_in, new_context, live_server):

@@ -1,5 +1,6 @@
 """Logging in and out. One answer for every wrong login, a new session for every right one."""
 
+import threading
 import time
 from typing import Any
 
@@ -71,14 +72,16 @@ class Memory:
 
     def __init__(self) -> None:
         self._people: dict[str, tuple[float, Member]] = {}
+        self._lock = threading.Lock()
 
     def note(self, person: Member) -> Member:
         """Remember somebody as of now, and at most the latest MOST."""
         key = fingerprint(person.id)
-        self._people.pop(key, None)
-        self._people[key] = (time.monotonic(), person)
-        if len(self._people) > self.MOST:
-            self._people.pop(next(iter(self._people)), None)
+        with self._lock:
+            self._people.pop(key, None)
+            self._people[key] = (time.monotonic(), person)
+            if len(self._people) > self.MOST:
+                del self._people[next(iter(self._people))]
         return person
 
     def recall(self, secret: str) -> Member | None:
@@ -88,7 +91,8 @@ class Memory:
 
     def forget(self) -> None:
         """Remember nobody: some session has ended. Whoever is still in is noted again with their next page."""
-        self._people = {}
+        with self._lock:
+            self._people.clear()
 
 
 seen = Memory()
