@@ -66,11 +66,24 @@ def test_new_password_from_the_command_is_the_one_that_opens(run: Run, session: 
 
 
 @pytest.mark.parametrize("command", [("create", "olga", "--role", "viewer"), ("password", "olga")])
-def test_obvious_password_is_refused_in_one_line(run: Run, command: tuple[str, ...]):
+def test_obvious_password_is_refused_in_one_line_to_a_person_and_told_to_a_script(
+    run: Run, session: Session, command: tuple[str, ...]
+):
+    if command[0] == "password":
+        access.create_user(session, "olga", "the words before", "viewer")
     for typed, told in (("short", "at least 12 characters"), ("Password2026!", "among the first that anybody")):
-        done = run("users", *command, "--password-stdin", stdin=f"{typed}\n")
-        assert done.exit_code == 1
-        assert told in last_line(done)
+        asked = run("users", *command, stdin=f"{typed}\n{typed}\n")
+        assert asked.exit_code == 1
+        assert told in last_line(asked)
+    given = run("users", *command, "--password-stdin", stdin="short\n")
+    assert given.exit_code == 0
+    assert given.stderr.startswith("warning: password: must have at least 12 characters")
+    assert access.authenticate(session, "olga", "short") is not None
+
+
+def test_empty_password_is_refused_to_a_script_too(run: Run):
+    done = run("users", "create", "olga", "--role", "viewer", "--password-stdin", stdin="\n")
+    assert (done.exit_code, "must have 1 to 1000 characters" in last_line(done)) == (1, True)
 
 
 def test_same_user_twice_is_refused(run: Run):

@@ -33,13 +33,12 @@ _OBVIOUS = (
 _RUNS = ("0123456789" * 2, "9876543210" * 2, "abcdefghijklmnopqrstuvwxyz", "qwertyuiopasdfghjklzxcvbnm")
 
 
-def check_password(name: str, password: str, field: str = "password") -> str:
+def check_password(name: str, password: str, field: str = "password") -> None:
     """A password nobody guesses at once. Raises :class:`BadInput` for one too short, or among the obvious."""
     if len(password) < SHORTEST_PASSWORD:
         raise BadInput(field, f"must have at least {SHORTEST_PASSWORD} characters; a few words do well")
     if _is_obvious(name.lower(), password.lower()):
         raise BadInput(field, "is among the first that anybody would try; a few words of your own do well")
-    return password
 
 
 def _is_obvious(name: str, password: str) -> bool:

@@ -36,10 +36,14 @@ class UserRecord:
 
 
 def create_user(
-    session: Session, name: str, password: str, role: str, now: datetime | None = None, by: str = SERVER
-) -> UserRecord:
-    """A new person; the name must be free and the password no obvious one."""
-    return _create(session, check_name(name), check_password(name, password), role, now, by)
+    session: Session, name: str, password: str, role: str, now: datetime | None = None, by: str = SERVER, *,
+    weak_too: bool = False,
+) -> UserRecord:  # fmt: skip
+    """A new person; the name must be free and the password, unless ``weak_too``, no obvious one."""
+    check_name(name)
+    if not weak_too:
+        check_password(name, password)
+    return _create(session, name, password, role, now, by)
 
 
 def ensure_user(session: Session, name: str, password: str, role: str, by: str = "demo") -> UserRecord:
@@ -95,9 +99,11 @@ def enable_user(session: Session, name: str, by: str) -> UserRecord:
     return _existing_user(session, name)
 
 
-def set_password(session: Session, name: str, password: str, by: str) -> UserRecord:
-    """Give somebody another password; all their sessions end."""
-    hashed = passwords.hash_password(check_password(name, password))
+def set_password(session: Session, name: str, password: str, by: str, *, weak_too: bool = False) -> UserRecord:
+    """Give somebody another password, no obvious one unless ``weak_too``; all their sessions end."""
+    if not weak_too:
+        check_password(name, password)
+    hashed = passwords.hash_password(password)
     with transaction(session):
         person = _locked(session, name)
         session.execute(update(User).where(User.name == name).values(password_hash=hashed))
