@@ -26,7 +26,7 @@ from sqlalchemy.pool import NullPool
 from werkzeug.serving import make_server
 
 from tests.figures import figure, pytest_runtest_makereport, pytest_terminal_summary  # noqa: F401  # for pytest
-from tests.support import PASSWORD, chromium, csrf_token
+from tests.support import PASSWORD, CompiledTemplates, chromium, csrf_token
 from tests.trader import Trader
 from webapp import create_app, embedded, migrating
 from webapp.config import Config
@@ -35,6 +35,7 @@ from webapp.services import access, tokens
 
 # Helpers that assert: what they compared is shown when it differs, as in a test.
 pytest.register_assert_rewrite("tests.services.twins", "tests.attack.desk")
+TEMPLATES = CompiledTemplates()
 NO_CHROMIUM = """\
 The browser tests need Chromium and found none. Install it (Debian: apt install chromium; anywhere:
 .venv/bin/playwright install --with-deps chromium), or leave these tests out: pytest -m 'not browser and not soak'"""
@@ -209,6 +210,7 @@ def settings(database_url: URL, tmp_path: Path) -> Config:
 def app(settings: Config) -> Iterator[APIFlask]:
     """The whole application on the test's database."""
     app = create_app(settings)
+    app.jinja_env.bytecode_cache = TEMPLATES
     yield app
     with app.app_context():
         db.engine.dispose()

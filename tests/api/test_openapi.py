@@ -171,6 +171,6 @@ def test_the_reference_page_needs_no_login_no_script_and_no_other_host(client: F
 
 
 def test_the_document_is_the_same_whatever_host_it_was_asked_from(client: FlaskClient) -> None:
-    first = client.get("/v1/openapi.json", headers={"Host": "evil.example"}).data
+    first = client.get("/v1/openapi.json", headers={"Host": "[::1]:81"}).data
     assert first == client.get("/v1/openapi.json").data
-    assert b"evil" not in first
+    assert b"::1" not in first
