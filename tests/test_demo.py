@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -44,9 +45,21 @@ class Running:
             stderr=subprocess.STDOUT,
         )
         self.told = ""
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
+
+    def _listen(self) -> None:
+        assert self.process.stdout
+        with self.process.stdout as lines:
+            for line in lines:
+                self.told += line
 
     def ready(self, seconds: float = SLOW) -> bool:
-        return eventually(lambda: self.process.poll() is not None or self.get("readyz")[0] == 200, seconds)
+        """Whether it has told its address, and answers there; or has ended."""
+        return eventually(lambda: self.process.poll() is not None or self._up(), seconds)
+
+    def _up(self) -> bool:
+        return "Ctrl-C stops all of it" in self.told and self.get("readyz")[0] == 200
 
     def get(self, path: str, token: str | None = None) -> tuple[int, str]:
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}/{path}")
@@ -85,7 +98,12 @@ class Running:
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> int:
         self.process.send_signal(number)
-        self.told += self.process.communicate(timeout=SLOW)[0]
+        return self.ended()
+
+    def ended(self) -> int:
+        """Its exit status, once all that it told is known."""
+        self.process.wait(SLOW)
+        self._listener.join(SLOW)
         return self.process.returncode
 
     def said(self, label: str) -> str:
@@ -113,7 +131,7 @@ def demo(home: Path) -> Iterator[Callable[..., Running]]:
     yield start
     for each in started:
         each.process.kill()
-        each.process.communicate()
+        each.ended()
     assert eventually(lambda: not embedded.Cluster(home).running(), SLOW)
 
 
@@ -159,7 +177,7 @@ def test_engine_that_dies_is_started_again_and_the_web_server_that_dies_ends_the
     )
     parts = desk.whole()
     parts["web"].kill()
-    desk.told = desk.process.communicate(timeout=SLOW)[0]
+    desk.ended()
     assert desk.process.returncode == 1
     assert "the engine ended, killed by SIGKILL" in desk.told
     assert "paperdesk: the web server ended, killed by SIGKILL" in desk.told
@@ -200,13 +218,13 @@ def test_port_in_use_is_told_in_one_line_before_anything_starts(demo, home):
         taken.listen()
         port = taken.getsockname()[1]
         refused = demo(PORT=str(port))
-        assert refused.process.wait(SLOW) == 1
-    lines = refused.process.stdout.read().strip().splitlines()
+        assert refused.ended() == 1
+    lines = refused.told.strip().splitlines()
     assert lines[-1].startswith(f"paperdesk: cannot listen on 127.0.0.1 port {port}")
     assert not (home / "postgres").exists()
 
 
 def test_nonsense_setting_is_told_in_one_line(demo):
     refused = demo(FEED="cctx:kraken")
-    assert refused.process.wait(SLOW) == 1
-    assert re.fullmatch(r"paperdesk: FEED: must be .*\n", refused.process.stdout.read())
+    assert refused.ended() == 1
+    assert re.fullmatch(r"paperdesk: FEED: must be .*\n", refused.told)

@@ -115,8 +115,15 @@ class WriteAheadLog:
         owner = Path(place).stat()
         as_owner = {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []} if os.geteuid() == 0 else {}
         command = [str(programs.folder() / "pg_waldump"), f"--path={place}/pg_wal", f"--start={self.start}"]
+        # By name: left to itself it would look into any segment first, and one being made is empty yet.
+        (segment,) = self._query("SELECT pg_walfile_name(%s)", self.start)[0]
         done = subprocess.run(
-            [*command, f"--end={end}", *options], capture_output=True, text=True, check=False, cwd="/", **as_owner
+            [*command, f"--end={end}", *options, segment],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd="/",
+            **as_owner,
         )
         assert done.returncode == 0, done.stderr
         return iter(done.stdout.splitlines())
