@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from webapp.models import Base, DevnetSmokeRun
 from webapp.services import smoke
+from webapp.services.leadership import Fenced, Lease
 from webapp.smoke import rpc
 from webapp.smoke.localnode import LocalNode
 from webapp.smoke.wallet import BadWallet, load_wallet
@@ -29,6 +30,16 @@ def node() -> Iterator[LocalNode]:
 
 def counts(session: Session) -> dict[str, int]:
     return {name: session.execute(text(f'SELECT count(*) FROM "{name}"')).scalar_one() for name in Base.metadata.tables}
+
+
+def test_run_of_an_engine_that_leads_no_more_is_not_stored(session: Session) -> None:
+    session.execute(text("INSERT INTO engine_lease (id, epoch, holder, beat_at) VALUES (1, 8, 'other', now())"))
+    session.commit()
+    smoke.run(session, NOWHERE, by="engine", lease=Lease(8, "other"))
+    with pytest.raises(Fenced):
+        smoke.run(session, NOWHERE, by="engine", lease=Lease(7, "was frozen"))
+    session.rollback()
+    assert counts(session)["devnet_smoke_runs"] == 1
 
 
 def test_passed_run_is_stored_and_given_back(session: Session, node: LocalNode) -> None:

@@ -19,6 +19,7 @@ from webapp.engine.schedule import Every, staggered
 from webapp.extensions import COMMAND_LIMITS, ENGINE_LIMITS, make_engine
 from webapp.feeds import open_feed
 from webapp.services import leadership, monitors, smoke
+from webapp.services.leadership import Fenced, Lease
 
 SMOKE_EVERY_SECONDS = 900.0
 log = structlog.stdlib.get_logger("engine")
@@ -34,7 +35,7 @@ def run() -> None:
     database = make_engine(config, ENGINE_LIMITS, "engine", size=3)
     checks = make_engine(config, COMMAND_LIMITS, "self-check", size=2)
     runner = Runner(database, _hand(config), feed_name=config.feed, checks=checks)
-    runner.extra.append((Every(SMOKE_EVERY_SECONDS, offset=5.0), lambda: _smoke_in_background(database, config)))
+    runner.extra.append((Every(SMOKE_EVERY_SECONDS, offset=5.0), lambda lease: _start_smoke(database, config, lease)))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: runner.stopping.set())
     runner.run()
@@ -66,12 +67,16 @@ def _hand(config: Config) -> DeskHand:
     return DeskHand(open_feed(config), strategies, staggered(config.symbols, config.cycle_seconds))
 
 
-def _smoke_in_background(database: Engine, config: Config) -> None:
+def _start_smoke(database: Engine, config: Config, lease: Lease) -> None:
     """A smoke run waits for the network; trading must not wait for it."""
-    Thread(target=_smoke, args=(database, config), name="smoke", daemon=True).start()
+    Thread(target=_smoke, args=(database, config, lease), name="smoke", daemon=True).start()
 
 
-def _smoke(database: Engine, config: Config) -> None:
-    with Session(database) as session:
-        row = smoke.run(session, config.solana_rpc_url, "engine", wallet_file=config.smoke_wallet)
-    log.info("smoke_run", status=row["status"])
+def _smoke(database: Engine, config: Config, lease: Lease) -> None:
+    try:
+        with Session(database) as session:
+            row = smoke.run(session, config.solana_rpc_url, "engine", wallet_file=config.smoke_wallet, lease=lease)
+    except Fenced as error:
+        log.warning("smoke_run_fenced", reason=str(error))
+    else:
+        log.info("smoke_run", status=row["status"])

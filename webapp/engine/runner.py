@@ -36,7 +36,7 @@ class Runner:
     feed_name: str = "simulated"
     checks: Engine | None = None
     """Where the desk checks itself and sums its trades: connections that may work for longer than trading ones."""
-    extra: list[tuple[Every, Callable[[], None]]] = field(default_factory=list)
+    extra: list[tuple[Every, Callable[[Lease], None]]] = field(default_factory=list)
 
     def run(self) -> None:
         """Run until :attr:`stopping` is set."""
@@ -80,7 +80,7 @@ class Runner:
             self.hand.step(session, now)
             for timer, job in self.extra:
                 if timer.due(now):
-                    job()
+                    job(lease)
             self.stopping.wait(STEP_SECONDS)
 
     def _details(self, lease: Lease) -> dict[str, object]:

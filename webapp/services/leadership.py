@@ -27,6 +27,7 @@ ON CONFLICT (id) DO UPDATE SET epoch = engine_lease.epoch + 1, holder = excluded
 RETURNING epoch
 """
 _BEAT = "UPDATE engine_lease SET beat_at = clock_timestamp() WHERE id = 1 AND epoch = :epoch RETURNING epoch"
+_HOLD = "SELECT epoch FROM engine_lease WHERE id = 1 AND epoch = :epoch FOR SHARE"
 
 
 class Fenced(Exception):
@@ -57,6 +58,15 @@ def beat(session: Session, lease: Lease) -> None:
     found = session.execute(text(_BEAT), {"epoch": lease.epoch}).scalar_one_or_none()
     session.commit()
     if found is None:
+        raise Fenced(f"epoch {lease.epoch} is over")
+
+
+def hold(session: Session, lease: Lease) -> None:
+    """Keep anybody else from leading until the caller's transaction ends, for what the leader writes on the side.
+
+    Raises :class:`Fenced` when a later one has taken over.
+    """
+    if session.execute(text(_HOLD), {"epoch": lease.epoch}).one_or_none() is None:
         raise Fenced(f"epoch {lease.epoch} is over")
 
 

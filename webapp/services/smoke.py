@@ -10,6 +10,8 @@ from sqlalchemy import RowMapping, insert
 from sqlalchemy.orm import Session
 
 from webapp.models import DevnetSmokeRun
+from webapp.services import leadership
+from webapp.services.leadership import Lease
 from webapp.services.transaction import database_now, transaction
 
 if TYPE_CHECKING:
@@ -20,16 +22,24 @@ RUNS: Any = DevnetSmokeRun.__table__
 
 
 def run(
-    session: Session, rpc_url: str | None, by: str, now: datetime | None = None, wallet_file: Path | None = None
+    session: Session,
+    rpc_url: str | None,
+    by: str,
+    now: datetime | None = None,
+    wallet_file: Path | None = None,
+    lease: Lease | None = None,
 ) -> RowMapping:
     """Check the node (the public devnet when None) and store the outcome, whatever it is; gives the stored row.
 
-    ``wallet_file`` keeps the wallet from run to run, so that the devnet's faucet is asked once.
+    ``wallet_file`` keeps the wallet from run to run, so that the devnet's faucet is asked once. With a ``lease``,
+    raises :class:`Fenced` instead of storing anything when another engine has taken over meanwhile.
     """
     # A page may have read through this session: its transaction must not stay open while a node is waited for.
     session.rollback()
     outcome = _outcome(rpc_url, wallet_file)
     with transaction(session):
+        if lease is not None:
+            leadership.hold(session, lease)
         row = session.execute(
             insert(RUNS)
             .values(
