@@ -88,14 +88,18 @@ def test_pages_that_draw_themselves_keep_their_form_too(visit, path):
     assert page.fill("filters")["from"] == "yesterday"
 
 
-@pytest.mark.parametrize("name", LISTED)
-def test_curl_reads_the_same_rows_from_the_api(visit, client, bearer, session, name):
+@pytest.mark.parametrize(
+    ("name", "path"), [*LISTED.items(), ("ticks", "/market/?symbol=SOL-USDC"), ("snapshots", "/portfolio/")]
+)
+def test_curl_reads_the_same_rows_from_the_api(visit, client, bearer, session, name, path):
     order_id = builders.order(session)
     builders.fill(session, order_id)
     builders.risk_event(session, order_id)
     builders.signal(session)
     builders.position(session)
-    page = visit(f"{LISTED[name]}?limit=7")
+    builders.tick(session)
+    builders.snapshot(session)
+    page = visit(f"{path}{'&' if '?' in path else '?'}limit=7", queries=25)
     found = page.dom.all("details", class_="as-curl")
     if not page.table(name):
         assert not found
@@ -104,7 +108,7 @@ def test_curl_reads_the_same_rows_from_the_api(visit, client, bearer, session, n
     address = re.fullmatch(r'curl -H "Authorization: Bearer \$TOKEN" "http://localhost(/v1/[^"]+)"', command)[1]
     items = client.get(address, headers=bearer("read")).get_json()["items"]
 
-    assert address == f"{API[name]}?limit=7"
+    assert address == f"{API[name]}?{path.partition('?')[2]}&limit=7".replace("?&", "?")
     assert [str(item[key]) for item in items for key in (next(iter(item)),)] == [row["id"] for row in page.table(name)]
 
 
