@@ -1,5 +1,6 @@
 """Settings are read once and refused at start when they are nonsense, by name and in one line."""
 
+import itertools
 import subprocess
 import sys
 
@@ -40,6 +41,16 @@ def empty_environment(monkeypatch, tmp_path):
         ("SECRET_KEY", "   "),
         ("PUBLIC_READ", "maybe"),
         ("PUBLIC_READ", "1"),
+        ("OIDC_ISSUER", "http://login.example"),
+        ("OIDC_ISSUER", "login.example"),
+        ("OIDC_ISSUER", "https://"),
+        ("OIDC_ISSUER", "https://me:secret@login.example"),
+        ("OIDC_ISSUER", "https://login.example/?tenant=1"),
+        ("OIDC_ISSUER", "https://login.example/#x"),
+        ("OIDC_ISSUER", "https://login.example:port"),
+        ("OIDC_CLIENT_SECRET", " "),
+        ("OIDC_CLAIM", "name"),
+        ("OIDC_NAME", "x" * 41),
         ("RELEASE_ROLE", "viewer"),
         ("RELEASE_ROLE", "root"),
         ("FEED", "ccxt"),
@@ -71,6 +82,33 @@ def test_nonsense_is_refused_by_name_in_one_line(monkeypatch, name, value):
         Config.from_env()
     assert str(told.value).startswith(f"{name}: ")
     assert "\n" not in str(told.value)
+
+
+TOGETHER = {"OIDC_ISSUER": "https://login.example", "OIDC_CLIENT_ID": "desk", "OIDC_CLIENT_SECRET": "hunter2"}
+
+
+@pytest.mark.parametrize(
+    "given", [set(names) for count in (1, 2) for names in itertools.combinations(sorted(TOGETHER), count)]
+)
+def test_provider_to_log_in_through_is_set_as_a_whole_or_not_at_all(monkeypatch, given):
+    for name in given:
+        monkeypatch.setenv(name, TOGETHER[name])
+    with pytest.raises(ConfigError) as told:
+        Config.read()
+    named, _, rest = str(told.value).partition(": ")
+    assert named in TOGETHER.keys() - given
+    assert rest in {f"must be set too, as {name} is" for name in given}
+    for name in TOGETHER:
+        monkeypatch.setenv(name, TOGETHER[name])
+    assert (Config.read().oidc_issuer, Config.read().oidc_claim) == ("https://login.example", "email")
+
+
+@pytest.mark.parametrize("issuer", ["https://login.example:8443/realms/desk/", "http://127.0.0.1:9000"])
+def test_issuer_is_kept_as_it_is_written(monkeypatch, issuer):
+    for name in TOGETHER:
+        monkeypatch.setenv(name, TOGETHER[name])
+    monkeypatch.setenv("OIDC_ISSUER", issuer)
+    assert Config.read().oidc_issuer == issuer
 
 
 def test_refusal_does_not_print_the_password_of_the_database(monkeypatch):
@@ -132,6 +170,8 @@ def test_production_without_a_database_is_refused():
 def test_secrets_do_not_show_when_settings_are_printed(monkeypatch):
     for name in ("SECRET_KEY", "DEMO_PASSWORD", "DEMO_TOKEN", "JUPITER_API_KEY"):
         monkeypatch.setenv(name, "hunter2")
+    for name in TOGETHER:
+        monkeypatch.setenv(name, TOGETHER[name])
     monkeypatch.setenv("DATABASE_URL", "postgresql://desk:hunter2@localhost/desk")
     assert "hunter2" not in f"{Config.read()!r} {Config.read()}"
 

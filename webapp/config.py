@@ -18,6 +18,7 @@ from sqlalchemy.exc import ArgumentError
 
 from webapp.domain.errors import BadInput
 from webapp.domain.market import check_symbol
+from webapp.domain.oidc import is_issuer
 
 ROOT = Path(__file__).resolve().parent.parent
 DRIVER = "postgresql+psycopg2"
@@ -115,6 +116,12 @@ def _http_url(value: str | None) -> str | None:
     return value
 
 
+def _issuer(value: str | None) -> str | None:
+    if value is not None and not is_issuer(value):
+        raise ValueError("must be an https:// address, as the provider writes it (or http://127.0.0.1, for tests)")
+    return value
+
+
 YesNo = Annotated[bool, BeforeValidator(_yes_or_no)]
 DatabaseUrl = Annotated[str | None, AfterValidator(_database_url), Field(repr=False)]  # it may hold a password
 Secret = Annotated[SecretStr | None, AfterValidator(_not_blank)]
@@ -143,6 +150,14 @@ class Config(BaseSettings):
     secret_key: Secret = None
     """Signs sessions and cursors. Commands can do without it (see :meth:`from_env`)."""
     public_read: YesNo = False
+    oidc_issuer: Annotated[str | None, AfterValidator(_issuer)] = None
+    """The OpenID provider people may log in through, as well as with their passwords. None: there is none."""
+    oidc_client_id: Annotated[str | None, Field(min_length=1, max_length=500)] = None
+    oidc_client_secret: Secret = None
+    oidc_name: Annotated[str, Field(min_length=1, max_length=40)] = "single sign-on"
+    """What the button calls it."""
+    oidc_claim: Literal["email", "preferred_username", "sub"] = "email"
+    """What the provider says of somebody that is their name here."""
     release_role: Literal["operator", "admin"] = "operator"
     release_people: Annotated[Literal[1, 2], BeforeValidator(_count)] = 1
     """2: a release takes effect when a second person asks for it too."""
@@ -177,11 +192,20 @@ class Config(BaseSettings):
     def read(cls) -> Self:
         """The settings of the environment and of the file ``.env``, if there is one. Raises :class:`ConfigError`."""
         try:
-            return cls()
+            return cls()._whole()
         except ValidationError as error:
             first = error.errors()[0]
             name = str(first["loc"][0]).upper() if first["loc"] else "settings"
             raise ConfigError(f"{name}: {_sentence(first['msg'])}") from None
+
+    def _whole(self) -> Self:
+        """These settings, if those that only work together are all there. Raises :class:`ConfigError`."""
+        together = ("oidc_issuer", "oidc_client_id", "oidc_client_secret")
+        missing = [name.upper() for name in together if getattr(self, name) is None]
+        if 0 < len(missing) < len(together):
+            given = next(name.upper() for name in together if name.upper() not in missing)
+            raise ConfigError(f"{missing[0]}: must be set too, as {given} is")
+        return self
 
     @classmethod
     def from_env(cls) -> Self:

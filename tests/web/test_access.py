@@ -22,7 +22,8 @@ NOBODY = "00000000-0000-7000-8000-000000000000"
 VALUES = {"kind": "csv", "symbol": "SOL-USDC", "filename": "css/base.css", "name": "desk.css"}
 PAGES = {
     "all": """
-        GET /login · POST /login · GET /logout · POST /logout · POST /choices · GET /offline
+        GET /login · POST /login · GET /login/oidc · GET /login/oidc/callback
+        GET /logout · POST /logout · POST /choices · GET /offline
         GET /healthz · GET /readyz · GET /metrics · GET /static/<path:filename> · GET /static/bundle/<name>
         GET /share/<secret>
         """,

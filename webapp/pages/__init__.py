@@ -23,7 +23,19 @@ READABLE: Final = (
 )
 """Nouns whose pages everybody may read who may look at this desk. What is done there, and every other page, names its
 role with `role` in `webapp.web.auth`, or is public by the paths there; where nothing is said, nobody may."""
-NOUNS: Final = (*READABLE, "session", "choices", "offline", "account", "admin", "people", "bots", "acts", "shares")
+NOUNS: Final = (
+    *READABLE,
+    "session",
+    "oidc",
+    "choices",
+    "offline",
+    "account",
+    "admin",
+    "people",
+    "bots",
+    "acts",
+    "shares",
+)
 """Each is a module of this package with a blueprint `bp`."""
 
 

@@ -14,6 +14,7 @@ from webapp.extensions import db, login
 from webapp.services import access, acts, kill_switch, sessions
 from webapp.services.secrecy import fingerprint
 from webapp.services.sessions import Visitor
+from webapp.web import oidc
 from webapp.web.auth import Person, own_path
 from webapp.web.browsers import browser_name
 from webapp.web.guesses import Guesses
@@ -102,7 +103,7 @@ seen = Memory()
 def new() -> Any:
     """The form; whoever is in already goes on."""
     target = own_path(request.args.get("next"))
-    return see_other(target) if current_user.is_authenticated else _form(target)
+    return see_other(target) if current_user.is_authenticated else form(target)
 
 
 @bp.post("/login")
@@ -113,28 +114,29 @@ def create() -> Any:
     target = own_path(request.form.get("next"))
     key = (name, request.remote_addr or "")
     if wait := attempts.wait(key):
-        _write_down(name, throttled=True)
-        response = _form(target, name, SLOW_DOWN.format(wait), 429)
+        write_down(name, throttled=True)
+        response = form(target, name, SLOW_DOWN.format(wait), 429)
         response.headers["Retry-After"] = str(wait)
         return response
     person = access.authenticate(db.session(), name, password)
     if person is None:
         attempts.count(key)
-        _write_down(name, throttled=False)
-        return _form(target, name, WRONG, 422)
+        write_down(name, throttled=False)
+        return form(target, name, WRONG, 422)
     attempts.forget(key)
     enter(person)
     return see_other(target)
 
 
-def enter(person: access.UserRecord) -> None:
-    """Begin a session of this person in this browser, in place of whatever it had."""
+def enter(person: access.UserRecord, how: str | None = None) -> None:
+    """Begin a session of this person in this browser, in place of whatever it had; `how`, if not by a password."""
     secret = sessions.open_session(
         db.session(),
         person.user_id,
         person.name,
         address=request.remote_addr,
         browser=browser_name(request.user_agent.string),
+        how=how,
         instead_of=current_user.id if current_user.is_authenticated else None,
     )
     session.clear()
@@ -145,7 +147,7 @@ def enter(person: access.UserRecord) -> None:
     login_user(Member(secret, who))
 
 
-def _write_down(name: str, *, throttled: bool) -> None:
+def write_down(name: str, *, throttled: bool) -> None:
     """A row for this guess and those before it that have none, unless there were many rows lately."""
     if times := guesses.take(request.remote_addr or ""):
         known = name if is_name(name) else None
@@ -177,8 +179,10 @@ def delete() -> Any:
     return see_other("/login")
 
 
-def _form(target: str, name: str = "", error: str = "", status: int = 200) -> Response:
-    return make_response(render_template("session/login.html", target=target, name=name, error=error), status)
+def form(target: str, name: str = "", error: str = "", status: int = 200) -> Response:
+    """The login page, with what went wrong if something did."""
+    page = render_template("session/login.html", target=target, name=name, error=error, provider=oidc.provider())
+    return make_response(page, status)
 
 
 @bp.record_once

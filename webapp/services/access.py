@@ -144,6 +144,12 @@ def authenticate(session: Session, name: str, password: str) -> UserRecord | Non
     return _user_record(found)
 
 
+def vouched_for(session: Session, name: str) -> UserRecord | None:
+    """The person of this name, of whom somebody else has made sure; nobody who is disabled."""
+    found = _user_row(session, User.name == name, User.disabled_at.is_(None))
+    return None if found is None else _user_record(found)
+
+
 def _create(session: Session, name: str, password: str, role: str, now: datetime | None, by: str) -> UserRecord:
     row = {
         "user_id": uuid4(),
@@ -183,8 +189,8 @@ def _keep_an_admin(admins: set[str], name: str) -> None:
 _USER_COLUMNS = (User.user_id, User.name, User.role, User.created_at, User.disabled_at, User.password_hash)
 
 
-def _user_row(session: Session, condition: ColumnElement[bool]) -> RowMapping | None:
-    return session.execute(select(*_USER_COLUMNS).where(condition)).mappings().one_or_none()
+def _user_row(session: Session, *conditions: ColumnElement[bool]) -> RowMapping | None:
+    return session.execute(select(*_USER_COLUMNS).where(*conditions)).mappings().one_or_none()
 
 
 def _existing_user(session: Session, name: str) -> UserRecord:

@@ -61,9 +61,13 @@ def open_session(
     *,
     address: str | None = None,
     browser: str | None = None,
+    how: str | None = None,
     instead_of: str | None = None,
 ) -> str:
-    """A new session and its secret, which only the browser may have; the one it had before is ended."""
+    """A new session and its secret, which only the browser may have; the one it had before is ended.
+
+    ``how``: by what they came in, if not by a password.
+    """
     secret = new_secret()
     at = database_now(session)
     row = {
@@ -81,7 +85,7 @@ def open_session(
         if instead_of is not None:
             _end(session, f"user:{name}", LoginSession.secret_hash == fingerprint(instead_of))
         session.execute(insert(LoginSession).values(**row))
-        acts.record(session, "login", f"user:{name}", address=address, at=at, browser=row["browser"])
+        acts.record(session, "login", f"user:{name}", address=address, at=at, browser=row["browser"], how=how)
     return secret
 
 

@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 from flask import Flask
 from jinja2 import StrictUndefined
 
-from webapp.web import assets, auth, cells, choices, compression, errors, filters, headers, limits, origins, rows
+from webapp.web import assets, auth, cells, choices, compression, errors, filters, headers, limits, oidc, origins, rows
 
 
 class Link(NamedTuple):
@@ -67,5 +67,5 @@ def install(app: Flask) -> None:
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
     app.jinja_env.globals.update(sections=SECTIONS, sections_for_admins=(*SECTIONS, FOR_ADMINS))
-    for part in (origins, limits, choices, filters, cells, rows, assets, compression, auth, headers, errors):
+    for part in (origins, limits, choices, filters, cells, rows, assets, compression, auth, oidc, headers, errors):
         part.install(app)

@@ -14,7 +14,17 @@ from werkzeug.wrappers import Response as AnyResponse
 from webapp.domain.people import ROLES
 from webapp.web.htmx import wants_fragment
 
-PUBLIC_PATHS: Final = ("/login", "/logout", "/choices", "/offline", "/healthz", "/readyz", "/metrics")
+PUBLIC_PATHS: Final = (
+    "/login",
+    "/login/oidc",
+    "/login/oidc/callback",
+    "/logout",
+    "/choices",
+    "/offline",
+    "/healthz",
+    "/readyz",
+    "/metrics",
+)
 PUBLIC_PREFIXES: Final = ("/static/", "/share/")
 READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _READABLE: Final = "paperdesk_readable"
@@ -66,7 +76,11 @@ def own_path(target: str | None) -> str:
 
 
 def here() -> str:
-    """This page's address, to come back to; after a POST the front page, for one comes back to no act."""
+    """This page's address, to come back to; after a POST the front page, for one comes back to no act. Nor does one to
+    what a provider answered to a login, which is good for once.
+    """
+    if request.path.startswith("/login/"):
+        return "/login"
     return own_path(request.full_path.rstrip("?")) if request.method in ("GET", "HEAD") else "/"
 
 
