@@ -18,13 +18,17 @@ from flask.testing import FlaskClient
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 from pydantic import SecretStr
+from sqlalchemy import select
 from werkzeug.serving import make_server
 from werkzeug.test import TestResponse
 from werkzeug.wrappers import Request, Response
 
+from webapp.models import Act
+
 CLIENT = "desk"
 SECRET = "what only desk and provider know"
 NAME = "Example ID"
+OLGA = "olga@example.com"
 CALLBACK = "http://localhost/login/oidc/callback"
 
 
@@ -49,7 +53,7 @@ class OpenIdProvider:
     def reset(self) -> None:
         """As an honest provider is, which knows olga."""
         self.key = self.keys["own"]
-        self.claims: dict[str, Any] = {"sub": "4711", "email": "olga@example.com", "email_verified": True}
+        self.claims: dict[str, Any] = {"sub": "4711", "email": OLGA, "email_verified": True}
         self.metadata: dict[str, Any] = {}
         self.answers: dict[str, Response] = {}
         self.sign: Callable[[dict[str, Any]], Any] = self.signed
@@ -141,3 +145,28 @@ def come_back(client: FlaskClient, back: str, **changed: str | None) -> TestResp
 
 def log_in(client: FlaskClient, target: str = "/") -> TestResponse:
     return come_back(client, leave(client, target))
+
+
+def begin(client: FlaskClient) -> TestResponse:
+    """Only the first step."""
+    return client.get("/login/oidc")
+
+
+def nothing(_provider: OpenIdProvider) -> None:
+    """Leave it as it is."""
+
+
+def is_in(client):
+    return "Log out" in client.get("/login", follow_redirects=True).text
+
+
+def side_of(app):
+    """The desk's side of it."""
+    return app.extensions["paperdesk_oidc"]
+
+
+def failures(session):
+    """Of whom, as far as that is known."""
+    session.rollback()
+    found = session.execute(select(Act).where(Act.act.in_(("login_failed", "login_throttled"))))
+    return [act.subject for act in found.scalars()]

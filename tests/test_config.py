@@ -98,15 +98,15 @@ def test_provider_to_log_in_through_is_set_as_a_whole_or_not_at_all(monkeypatch,
     named, _, rest = str(told.value).partition(": ")
     assert named in TOGETHER.keys() - given
     assert rest in {f"must be set too, as {name} is" for name in given}
-    for name in TOGETHER:
-        monkeypatch.setenv(name, TOGETHER[name])
+    for name, value in TOGETHER.items():
+        monkeypatch.setenv(name, value)
     assert (Config.read().oidc_issuer, Config.read().oidc_claim) == ("https://login.example", "email")
 
 
 @pytest.mark.parametrize("issuer", ["https://login.example:8443/realms/desk/", "http://127.0.0.1:9000"])
 def test_issuer_is_kept_as_it_is_written(monkeypatch, issuer):
-    for name in TOGETHER:
-        monkeypatch.setenv(name, TOGETHER[name])
+    for name, value in TOGETHER.items():
+        monkeypatch.setenv(name, value)
     monkeypatch.setenv("OIDC_ISSUER", issuer)
     assert Config.read().oidc_issuer == issuer
 
@@ -170,8 +170,8 @@ def test_production_without_a_database_is_refused():
 def test_secrets_do_not_show_when_settings_are_printed(monkeypatch):
     for name in ("SECRET_KEY", "DEMO_PASSWORD", "DEMO_TOKEN", "JUPITER_API_KEY"):
         monkeypatch.setenv(name, "hunter2")
-    for name in TOGETHER:
-        monkeypatch.setenv(name, TOGETHER[name])
+    for name, value in TOGETHER.items():
+        monkeypatch.setenv(name, value)
     monkeypatch.setenv("DATABASE_URL", "postgresql://desk:hunter2@localhost/desk")
     assert "hunter2" not in f"{Config.read()!r} {Config.read()}"
 
