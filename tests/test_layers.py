@@ -39,6 +39,7 @@ FLASK = {
     "htmx_flask",
     "werkzeug",
     "wtforms",
+    "authlib",
 }
 FLASK_FREE = {"domain", "models", "queries", "services", "feeds", "smoke", "engine"}
 WITH_NOTHING_ELSE = {"domain", "client"}
