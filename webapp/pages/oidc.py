@@ -61,7 +61,7 @@ def callback() -> Any:
     if wait := attempts.wait(key):
         return _slow_down(wait)
     kept = session.pop(KEPT, None)
-    target = own_path(kept["next"] if kept else None)
+    target = kept["next"] if kept else "/"
     try:
         claims = provider.finish(kept, request.args)
     except AwayError as error:

@@ -100,8 +100,10 @@ class Provider:
             client = self._registered()
             metadata = client.load_server_metadata()
             self._check(metadata)
-            # As given, the list may have `none` in it, which the client would then take.
-            metadata["id_token_signing_alg_values_supported"] = list(SIGNATURES)
+            # No more of it: the client takes what else is there as its own settings, `verify` and time limits included,
+            # and from the provider's list of algorithms it would take `none`.
+            known = {name: metadata[name] for name in ("_loaded_at", "issuer", *ENDPOINTS)}
+            client.server_metadata = known | {"id_token_signing_alg_values_supported": list(SIGNATURES)}
             self._known = (time.monotonic(), client)
         return self._known[1]
 

@@ -75,6 +75,7 @@ class TestTheWayThereAndBack:
     def test_fetches_nothing_before_somebody_goes_and_never_waits_for_ever(self, client, provider, olga, monkeypatch):
         client.get("/login")
         assert provider.asked == []
+        provider.metadata = {"client_id": "x", "default_timeout": None, "verify": False, "max_redirects": 9}
         patience = []
         send = HTTPAdapter.send
 
@@ -103,6 +104,7 @@ class TestTheWayThereAndBack:
     def test_is_not_taken_by_who_is_in_already(self, logged_in, provider):
         answer = logged_in("viewer").get("/login/oidc?next=/orders/")
         assert (answer.status_code, answer.location, provider.asked) == (303, "/orders/", [])
+        assert logged_in("viewer").get("/login/oidc?next=//evil.example").location == "/"
 
     def test_is_not_begun_by_another_sites_page(self, client, provider):
         for site in ("cross-site", "same-site"):
