@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from threading import Event
 
 import pytest
@@ -11,6 +12,18 @@ from sqlalchemy.orm import Session
 
 from tests.queries.trading import made_up, stored
 from webapp.engine import roll_up
+from webapp.services import self_checks, trade_rollup
+from webapp.services.leadership import Fenced, Lease
+
+NOW, BEFORE = Lease(2, "here"), Lease(1, "was frozen")
+
+
+def leads(session: Session, lease: Lease) -> None:
+    row = {"epoch": lease.epoch, "holder": lease.holder}
+    session.execute(
+        text("INSERT INTO engine_lease (id, epoch, holder, beat_at) VALUES (1, :epoch, :holder, now())"), row
+    )
+    session.commit()
 
 
 def folded(session: Session) -> int | None:
@@ -26,11 +39,12 @@ def test_only_the_leader_sums_trades_and_it_does_so_by_itself(
     stored(session, made_up(9))
     looked, leading, stopping = Event(), Event(), Event()
 
-    def leads() -> bool:
+    def lease() -> Lease | None:
         looked.set()
-        return leading.is_set()
+        return NOW if leading.is_set() else None
 
-    thread = roll_up.start(engine, leads, stopping)
+    leads(session, NOW)
+    thread = roll_up.start(engine, lease, stopping)
     assert looked.wait(20)
     assert folded(session) is None
     leading.set()
@@ -40,3 +54,16 @@ def test_only_the_leader_sums_trades_and_it_does_so_by_itself(
     stopping.set()
     thread.join(20)
     assert folded(session) == 9
+
+
+@pytest.mark.parametrize("write", [trade_rollup.roll_up, self_checks.run])
+def test_engine_that_led_before_writes_nothing_on_the_side(session: Session, write: Callable[..., object]) -> None:
+    stored(session, made_up(9))
+    leads(session, NOW)
+    with pytest.raises(Fenced):
+        write(session, lease=BEFORE)
+    session.rollback()
+    assert folded(session) is None
+    assert session.execute(text("SELECT count(*) FROM self_checks")).scalar_one() == 0
+    session.rollback()
+    write(session, lease=NOW)

@@ -9,27 +9,28 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from webapp.services import trade_rollup
+from webapp.services.leadership import Fenced, Lease
 
 EVERY_SECONDS = 10.0
 log = structlog.stdlib.get_logger("roll_up")
 
 
-def start(engine: Engine, leads: Callable[[], bool], stopping: Event) -> Thread:
-    """Fold new fills while this process leads, until ``stopping`` is set."""
-    thread = Thread(target=_run, args=(engine, leads, stopping), name="roll_up", daemon=True)
+def start(engine: Engine, lease: Callable[[], Lease | None], stopping: Event) -> Thread:
+    """Fold new fills while this process leads (has a lease), until ``stopping`` is set."""
+    thread = Thread(target=_run, args=(engine, lease, stopping), name="roll_up", daemon=True)
     thread.start()
     return thread
 
 
-def _run(engine: Engine, leads: Callable[[], bool], stopping: Event) -> None:
+def _run(engine: Engine, lease: Callable[[], Lease | None], stopping: Event) -> None:
     while not stopping.wait(EVERY_SECONDS):
-        if leads():
-            _fold(engine)
+        if held := lease():
+            _fold(engine, held)
 
 
-def _fold(engine: Engine) -> None:
+def _fold(engine: Engine, lease: Lease) -> None:
     try:
         with Session(engine) as session:
-            trade_rollup.roll_up(session)
-    except SQLAlchemyError as error:
+            trade_rollup.roll_up(session, lease=lease)
+    except (SQLAlchemyError, Fenced) as error:
         log.warning("roll_up_failed", error=str(error).partition("\n")[0])

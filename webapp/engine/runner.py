@@ -32,6 +32,8 @@ class Runner:
     hand: DeskHand
     stopping: Event = field(default_factory=Event)
     leading: Event = field(default_factory=Event)
+    lease: Lease | None = None
+    """What this engine leads by, for what it writes on other connections than the leader's."""
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     feed_name: str = "simulated"
     checks: Engine | None = None
@@ -42,8 +44,8 @@ class Runner:
         """Run until :attr:`stopping` is set."""
         watchdog.start(self.engine, list(self.hand.cycles), self.leading.is_set, self.stopping)
         if self.checks is not None:
-            self_check.start(self.checks, self.leading.is_set, self.stopping)
-            roll_up.start(self.checks, self.leading.is_set, self.stopping)
+            self_check.start(self.checks, lambda: self.lease, self.stopping)
+            roll_up.start(self.checks, lambda: self.lease, self.stopping)
         while not self.stopping.is_set():
             try:
                 self._on_one_connection()
@@ -51,6 +53,7 @@ class Runner:
                 log.warning("engine_fenced", reason=str(error))
             except SQLAlchemyError as error:
                 log.warning("database_lost", error=str(error).partition("\n")[0])
+            self.lease = None
             self.leading.clear()
             self.stopping.wait(STANDBY_SECONDS)
 
@@ -62,6 +65,7 @@ class Runner:
                 if lease is None:
                     return
                 log.info("engine_leads", epoch=lease.epoch)
+                self.lease = lease
                 self.leading.set()
                 self._lead(session, lease)
                 heartbeats.stop(session, "engine")

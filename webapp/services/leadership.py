@@ -61,12 +61,13 @@ def beat(session: Session, lease: Lease) -> None:
         raise Fenced(f"epoch {lease.epoch} is over")
 
 
-def hold(session: Session, lease: Lease) -> None:
+def hold(session: Session, lease: Lease | None) -> None:
     """Keep anybody else from leading until the caller's transaction ends, for what the leader writes on the side.
 
-    Raises :class:`Fenced` when a later one has taken over.
+    Without a lease there is nothing to hold: whoever asks is no engine. Raises :class:`Fenced` when a later one has
+    taken over.
     """
-    if session.execute(text(_HOLD), {"epoch": lease.epoch}).one_or_none() is None:
+    if lease is not None and session.execute(text(_HOLD), {"epoch": lease.epoch}).one_or_none() is None:
         raise Fenced(f"epoch {lease.epoch} is over")
 
 

@@ -22,9 +22,10 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from webapp.models import SelfCheck
-from webapp.services import audit, books, checkpoint, folding, monitors
+from webapp.services import audit, books, checkpoint, folding, leadership, monitors
 from webapp.services.checkpoint import Mark
 from webapp.services.kill_switch import HaltReceipt
+from webapp.services.leadership import Lease
 from webapp.services.transaction import database_now, one_moment, transaction
 
 EVERY = timedelta(minutes=10)
@@ -45,10 +46,14 @@ class Checked:
     detail: str
 
 
-def run(session: Session, *, whole: bool = False) -> HaltReceipt | None:
-    """Run both checks, store what they found and the mark they leave, and halt for the first that failed."""
+def run(session: Session, *, whole: bool = False, lease: Lease | None = None) -> HaltReceipt | None:
+    """Run both checks, store what they found and the mark they leave, and halt for the first that failed.
+
+    An engine names its ``lease``: :class:`Fenced` is raised when another one leads by now.
+    """
     results, mark = (None if whole else _check_since(session)) or _check_whole(session)
     with transaction(session):
+        leadership.hold(session, lease)
         for result in results:
             _store(session, result)
         if mark is not None:

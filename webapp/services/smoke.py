@@ -38,8 +38,7 @@ def run(
     session.rollback()
     outcome = _outcome(rpc_url, wallet_file)
     with transaction(session):
-        if lease is not None:
-            leadership.hold(session, lease)
+        leadership.hold(session, lease)
         row = session.execute(
             insert(RUNS)
             .values(

@@ -20,6 +20,8 @@ from webapp.domain.orders import Side
 from webapp.domain.trades import Filled, OpenTrade, RoundTrip, Tally, book, tally_of
 from webapp.models import RoundTrip as RoundTripRow
 from webapp.models import TradeBucket, TradeRollup
+from webapp.services import leadership
+from webapp.services.leadership import Lease
 from webapp.services.transaction import database_now, transaction
 
 BATCH = 5_000
@@ -35,10 +37,13 @@ _FILLS = text("""
 Buckets = dict[tuple[int, datetime, str], Tally]
 
 
-def roll_up(session: Session, until: datetime | None = None) -> int:
-    """Fold every fill up to `until` (by default: up to a moment ago) that was not folded yet; how many there were."""
+def roll_up(session: Session, until: datetime | None = None, lease: Lease | None = None) -> int:
+    """Fold every fill up to `until` (by default: up to a moment ago) that was not folded yet; how many there were.
+
+    An engine names its ``lease``: :class:`Fenced` is raised when another one leads by now.
+    """
     total = 0
-    while count := _batch(session, until):
+    while count := _batch(session, until, lease):
         total += count
     return total
 
@@ -51,8 +56,9 @@ def rebuild(session: Session) -> int:
     return roll_up(session, datetime.max.replace(tzinfo=database_now(session).tzinfo))
 
 
-def _batch(session: Session, until: datetime | None) -> int:
+def _batch(session: Session, until: datetime | None, lease: Lease | None) -> int:
     with transaction(session):
+        leadership.hold(session, lease)
         # One at a time: whoever comes second goes on from where the first one ended.
         session.execute(text("LOCK TABLE trade_rollup IN SHARE ROW EXCLUSIVE MODE"))
         head = session.execute(select(TradeRollup.__table__)).one_or_none()
