@@ -60,7 +60,16 @@ def seed(session, engine: Engine) -> None:
     kill_switch.release(engine, "over", by="user:olga", people=2)
 
 
-NO_PAGES = ("/share/<secret>", "/metrics", "/readyz", "/healthz", "/kill-switch/state", "/v1")
+NO_PAGES = (
+    "/login/oidc",
+    "/login/oidc/callback",
+    "/share/<secret>",
+    "/metrics",
+    "/readyz",
+    "/healthz",
+    "/kill-switch/state",
+    "/v1",
+)
 ROWS = {
     "order_id": "SELECT order_id FROM orders ORDER BY created_at",
     "cycle_id": "SELECT cycle_id FROM cycles ORDER BY created_at LIMIT 1",

@@ -116,9 +116,9 @@ class WriteAheadLog:
         as_owner = {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []} if os.geteuid() == 0 else {}
         command = [str(programs.folder() / "pg_waldump"), f"--path={place}/pg_wal", f"--start={self.start}"]
         # By name: left to itself it would look into any segment first, and one being made is empty yet.
-        (segment,) = self._query("SELECT pg_walfile_name(%s)", self.start)[0]
+        segments = self._query("SELECT pg_walfile_name(%s), pg_walfile_name(%s)", self.start, end)[0]
         done = subprocess.run(
-            [*command, f"--end={end}", *options, segment],
+            [*command, f"--end={end}", *options, *segments],
             capture_output=True,
             text=True,
             check=False,
