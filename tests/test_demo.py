@@ -11,15 +11,18 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
+from types import SimpleNamespace
+from urllib.error import URLError
 
 import psutil
 import pytest
 
 from tests.support import eventually
 from webapp import embedded
-from webapp.config import ROOT
+from webapp.config import ROOT, Config
+from webapp.demo import supervisor
 from webapp.demo.supervisor import free_port
 
 pytestmark = pytest.mark.timeout(180)
@@ -193,6 +196,30 @@ def test_database_that_dies_is_started_again_and_the_desk_recovers(demo, home):
     assert desk.ready()
     assert desk.end() == 0
     assert "PostgreSQL died; starting it again" in desk.told
+
+
+def test_database_that_dies_before_the_demo_is_ready_is_started_again(monkeypatch):
+    class Database:
+        alive = False
+
+        @property
+        def cluster(self):
+            return SimpleNamespace(running=lambda: self.alive)
+
+        def revive(self):
+            self.alive = True
+
+    def asked(*_, **__):
+        if not starting.database.alive:
+            raise URLError("the desk has no database")
+        return nullcontext()
+
+    monkeypatch.setattr(supervisor, "READY_SECONDS", 2)
+    monkeypatch.setattr("urllib.request.urlopen", asked)
+    starting = supervisor.Demo(Config(_env_file=None))
+    starting.database = Database()
+    starting.children = [SimpleNamespace(name="web", ended=lambda: None, log=None)]
+    starting._wait_until_ready()
 
 
 def test_demo_without_engine_starts_none_and_uses_the_secrets_it_is_given(demo, home):

@@ -45,6 +45,22 @@ def test_keys_go_to_pages_rows_and_filters_and_never_take_what_is_typed(page, se
     expect(page).to_have_url(re.compile(f"/orders/{orders[0]}$"))
 
 
+LEAVES_A_KEY = """() => {
+    const dialog = document.getElementById("keys");
+    const field = dialog.querySelector("input");
+    dialog.showModal();
+    dialog.close();
+    field.dispatchEvent(new KeyboardEvent("keydown", { key: "j", bubbles: true }));
+}"""
+
+
+def test_key_that_still_goes_to_the_field_of_a_closed_dialog_is_not_lost(page, session):
+    order_id = str(builders.order(session))
+    page.goto("/orders/")
+    page.evaluate(LEAVES_A_KEY)
+    assert focused(page, "dataset.id") == order_id
+
+
 def test_single_keys_can_be_switched_off(page, session):
     page.goto("/orders/")
     page.keyboard.press("?")

@@ -1,5 +1,6 @@
 """One person, as an admin sees them: role, password, whether they may log in, and the browsers they are in with."""
 
+from collections.abc import Callable
 from typing import Any
 
 from flask import Blueprint, Response, abort, flash, request
@@ -44,13 +45,12 @@ def show(name: str) -> Response:
 def change_role(name: str) -> Any:
     """Another role; what they were logged in with ends, but the browser this comes from."""
 
-    def act() -> str:
-        changed = access.set_role(
-            db.session(), name, request.form.get("role", ""), current_actor(), keep=current_user.session_id
-        )
-        return f"{changed.name} is {changed.role}."
+    wanted = request.form.get("role", "")
 
-    return _change(name, "user-role", act)
+    def act() -> None:
+        access.set_role(db.session(), name, wanted, current_actor(), keep=current_user.session_id)
+
+    return _change(name, "user-role", act, f"{name} is {wanted}.")
 
 
 @bp.post(f"{PERSON}/password")
@@ -58,11 +58,10 @@ def change_role(name: str) -> Any:
 def set_password(name: str) -> Any:
     """Another password, to be told to them."""
 
-    def act() -> str:
+    def act() -> None:
         access.set_password(db.session(), name, request.form.get("password", ""), current_actor())
-        return f"{name} has the new password and must log in anew."
 
-    return _change(name, "user-password", act)
+    return _change(name, "user-password", act, f"{name} has the new password and must log in anew.")
 
 
 @bp.post(f"{PERSON}/disable")
@@ -70,11 +69,10 @@ def set_password(name: str) -> Any:
 def disable(name: str) -> Any:
     """No more logins, and out at once."""
 
-    def act() -> str:
+    def act() -> None:
         access.disable_user(db.session(), name, current_actor())
-        return f"{name} is out and may not log in."
 
-    return _change(name, "user-disable", act)
+    return _change(name, "user-disable", act, f"{name} is out and may not log in.")
 
 
 @bp.post(f"{PERSON}/enable")
@@ -82,11 +80,10 @@ def disable(name: str) -> Any:
 def enable(name: str) -> Any:
     """Logins again."""
 
-    def act() -> str:
+    def act() -> None:
         access.enable_user(db.session(), name, current_actor())
-        return f"{name} may log in again."
 
-    return _change(name, "user-enable", act)
+    return _change(name, "user-enable", act, f"{name} may log in again.")
 
 
 @bp.post(f"{PERSON}/sessions/end")
@@ -100,11 +97,11 @@ def end_sessions(name: str) -> Any:
     return see_other(f"/admin/people/{name}")
 
 
-def _change(name: str, form: str, act: Any) -> Any:
+def _change(name: str, form: str, act: Callable[[], None], told: str) -> Any:
     person = _found(name)
 
     def changed() -> str:
-        told: str = act()
+        act()
         seen.forget()
         return told
 
