@@ -139,6 +139,8 @@ def test_cell_escapes_what_it_shows_and_keeps_the_value_exact():
     assert 'data-value="&lt;b&gt;&#39;&#34;&amp;"' in drawn
     assert 'data-value="1.10000000"' in cells.cell("qty", D("1.10000000"))
     assert ">–<" in cells.cell("qty", None)
+    assert ">2.000000<" in cells.cell("qty", D("2"))
+    assert ">0.60<" in cells.cell("confidence", D("0.60000"))
     assert "href" not in cells.cell("order_id", None, "/orders/None")
 
 
