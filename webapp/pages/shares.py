@@ -53,7 +53,7 @@ def create() -> Any:
     except BadInput as error:
         return _page(trouble_with(CREATE, error), 422)
     address = f"{request.host_url}share/{secret}"
-    return answer("shares/made.html", "shares/made.html", 201, link=link, address=address)
+    return answer("shares/made.html", "shares/made.html", 201, link=link, secret=address)
 
 
 @bp.post(f"{HOME}<uuid:link_id>/revoke")
