@@ -7,6 +7,7 @@ function actions() {
   const halted = document.querySelector("[data-kill-switch]").dataset.killSwitch === "on";
   const found = [
     halted ? ["Release the desk …", "/kill-switch/#release", "switch"] : ["Halt all trading …", "/kill-switch/#halt", "halt"],
+    ["Close a position …", "/positions/", "positions"],
     ["Run a smoke test …", "/smoke-runs/", "smoke"],
     ["API reference", "/v1/docs", "orders"],
     ["Keys", () => document.getElementById("keys").showModal(), "key"],

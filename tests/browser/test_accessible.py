@@ -31,7 +31,8 @@ def everything(trader, session, engine):
     kill_switch.release(engine, "it is over", by="user:olga")
     return [
         *("/", "/portfolio/?range=1d", "/market/", "/market/SOL-USDC", "/market/?symbol=SOL-USDC"),
-        *("/orders/", "/signals/", "/fills/", "/cycles/", "/positions/", "/risk/", "/risk/policy"),
+        *("/orders/", "/signals/", "/fills/", "/cycles/", "/risk/", "/risk/policy"),
+        *("/positions/", "/positions/SOL-USDC/closing"),
         *("/kill-switch/", f"/kill-switch/events/{halt}"),
         *("/smoke-runs/", "/system/", "/logout", "/find?q=sol", "/offline", "/v1/docs"),
         *(f"/orders/{order_id}" for order_id in (executed["order"]["order_id"], refused["order_id"])),

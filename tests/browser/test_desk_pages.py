@@ -49,6 +49,20 @@ def test_without_scripts_an_operator_halts_and_releases(plain, log_in):
     expect(switch(plain)).to_have_attribute("data-kill-switch", "off")
 
 
+def test_without_scripts_an_operator_closes_a_position(plain, log_in, trader):
+    trader.cycle("buy", "2")
+    log_in("operator", plain)
+    plain.goto("/positions/")
+    plain.get_by_role("link", name="Close …").click()
+    expect(plain.locator("h1")).to_have_text("Close SOL-USDC")
+    plain.get_by_role("button", name="Sell 2 SOL-USDC now").click()
+
+    expect(plain.locator("h1")).to_have_text("Sell 2 SOL-USDC")
+    expect(plain.get_by_text("Done: sell 2 SOL-USDC.")).to_be_visible()
+    plain.goto("/positions/")
+    expect(plain.get_by_role("link", name="Close …")).to_have_count(0)
+
+
 def test_operator_halts_from_a_phone_with_a_thumb(page, log_in):
     page.set_viewport_size(PHONE)
     log_in("operator")

@@ -50,6 +50,7 @@ PAGES = {
         """,
     "operator": """
         GET /shares/ · POST /shares/ · POST /shares/<uuid:link_id>/revoke
+        GET /positions/<symbol>/closing · POST /positions/<symbol>/closing
         POST /kill-switch/on · POST /kill-switch/off · POST /orders/<uuid:order_id>/cancellation · POST /smoke-runs/
         """,
     "admin": """

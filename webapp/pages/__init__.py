@@ -35,6 +35,7 @@ NOUNS: Final = (
     "bots",
     "acts",
     "shares",
+    "closing",
 )
 """Each is a module of this package with a blueprint `bp`."""
 

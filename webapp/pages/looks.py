@@ -64,6 +64,12 @@ LOOKS: Final = {
             *("qty", "avg_entry_price", "mark_price"),
             Shown("market_value", value=lambda row: times(row["qty"], row["mark_price"])),
             *("unrealized_pnl", "updated_at"),
+            Shown(
+                "closing",
+                link="/positions/{symbol}/closing",
+                value=lambda row: "Close …" if row["qty"] else None,
+                role="operator",
+            ),
         ),
         tone=lambda row: "" if row["qty"] else "row-flat",
     ),

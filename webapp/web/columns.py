@@ -104,6 +104,7 @@ _WORDS = {
     "role": ("Role", "word"),
     "label": ("For whom", "text"),
     "created_by": ("Made by", "word"),
+    "closing": ("Way out", "word"),
 }
 
 COLUMNS: Final[dict[str, Column]] = {

@@ -7,6 +7,7 @@ from typing import Any, Final
 from flask import Flask
 from markupsafe import Markup
 
+from webapp.web.auth import has_role
 from webapp.web.cells import cell
 
 Row = Mapping[Any, Any]
@@ -19,13 +20,14 @@ class Shown:
     """One column of a list, by its name in the schema or as computed by `value`.
 
     `link` is an address with the row's columns in braces; `text` is what is shown in place of the value, unless it
-    gives None.
+    gives None. `role` is who sees the column, where that is not everybody.
     """
 
     name: str
     link: str | None = None
     text: Callable[[Row], object] | None = None
     value: Callable[[Row], Any] | None = None
+    role: str | None = None
 
 
 def shown(*columns: str | Shown) -> tuple[Shown, ...]:
@@ -35,12 +37,16 @@ def shown(*columns: str | Shown) -> tuple[Shown, ...]:
 
 def names_of(columns: tuple[Shown, ...]) -> list[str]:
     """What their heads are made of."""
-    return [column.name for column in columns]
+    return [column.name for column in _seen(columns)]
 
 
 def cells_of(columns: tuple[Shown, ...], row: Row) -> Markup:
     """The `<td>`s of one row."""
-    return Markup("\n").join(_cell(column, row) for column in columns)
+    return Markup("\n").join(_cell(column, row) for column in _seen(columns))
+
+
+def _seen(columns: tuple[Shown, ...]) -> list[Shown]:
+    return [column for column in columns if column.role is None or has_role(column.role)]
 
 
 def _cell(column: Shown, row: Row) -> Markup:

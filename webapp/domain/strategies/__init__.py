@@ -3,11 +3,13 @@
 from collections.abc import Mapping, Sequence
 
 from webapp.domain.errors import BadInput
+from webapp.domain.strategies.closing import Closing
 from webapp.domain.strategies.mean_reversion import MeanReversion
 from webapp.domain.strategies.momentum import Momentum
 from webapp.domain.strategies.protocol import Strategy
 
-STRATEGIES: Mapping[str, Strategy] = {strategy.name: strategy for strategy in (Momentum(), MeanReversion())}
+_ALL: tuple[Strategy, ...] = (Momentum(), MeanReversion())
+STRATEGIES: Mapping[str, Strategy] = {strategy.name: strategy for strategy in _ALL}
 
 
 def get_strategy(name: str) -> Strategy:
@@ -23,4 +25,4 @@ def deal(names: Sequence[str], symbols: Sequence[str]) -> dict[str, Strategy]:
     return {symbol: get_strategy(names[number % len(names)]) for number, symbol in enumerate(symbols)}
 
 
-__all__ = ["STRATEGIES", "Strategy", "deal", "get_strategy"]
+__all__ = ["STRATEGIES", "Closing", "Strategy", "deal", "get_strategy"]

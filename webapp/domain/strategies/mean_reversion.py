@@ -8,7 +8,7 @@ from webapp.domain.money import exact
 from webapp.domain.orders import Proposal
 from webapp.domain.policy import Policy
 from webapp.domain.strategies.reading import POINTS, Reading, read, round_trip
-from webapp.domain.strategies.sizing import WORTH_TRADING, buy, confidence_of, percent, sell, shown
+from webapp.domain.strategies.sizing import WORTH_TRADING, buy, confidence_of, leave, percent, shown
 
 STRETCHED = Decimal("1.4")
 """Standard deviations below the mean from which a price counts as stretched."""
@@ -72,7 +72,7 @@ class MeanReversion:
         payload = self._payload(reading, mean, z) | {"reason": reason, "threshold": shown(TARGET)}
         strength = 1 + z if reverted else -reading.trend / STOP_TREND
         confidence = max(WORTH_TRADING, confidence_of(strength))
-        return sell(reading.newest, confidence, policy, held=held, payload=payload)
+        return leave(reading.newest, confidence, policy, held=held, payload=payload)
 
     def _payload(self, reading: Reading, mean: Decimal, z: Decimal) -> dict[str, str]:
         return {

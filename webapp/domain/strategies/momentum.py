@@ -8,7 +8,7 @@ from webapp.domain.money import exact
 from webapp.domain.orders import Proposal
 from webapp.domain.policy import Policy
 from webapp.domain.strategies.reading import Reading, read, round_trip
-from webapp.domain.strategies.sizing import WORTH_TRADING, buy, confidence_of, percent, sell, shown
+from webapp.domain.strategies.sizing import WORTH_TRADING, buy, confidence_of, leave, percent, shown
 
 MIN_TREND = Decimal(2)
 """In units of noise: a random walk gets this far about once in forty windows."""
@@ -58,7 +58,7 @@ class Momentum:
         fade = (slow - fast) / slow / reading.noise
         payload = self._payload(reading, fast, slow) | {"reason": "the rise has faded", "fade": shown(fade)}
         confidence = max(WORTH_TRADING, confidence_of(1 + fade))
-        return sell(reading.newest, confidence, policy, held=held, payload=payload)
+        return leave(reading.newest, confidence, policy, held=held, payload=payload)
 
     def _payload(self, reading: Reading, fast: Decimal, slow: Decimal) -> dict[str, str]:
         return {

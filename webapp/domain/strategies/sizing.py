@@ -1,10 +1,10 @@
-"""From an opinion to an order that fits the policy. Strategies are long only: they buy, and sell what is held."""
+"""From an opinion to an order that fits the policy: what to buy, and how to be rid of what is held."""
 
 from collections.abc import Mapping
 from decimal import ROUND_DOWN, Decimal
 
 from webapp.domain.market import Quote
-from webapp.domain.money import CONTEXT, ZERO, exact, plain, quantise
+from webapp.domain.money import BPS, CONTEXT, ZERO, exact, plain, quantise
 from webapp.domain.orders import Proposal, Side
 from webapp.domain.policy import Policy
 
@@ -34,12 +34,26 @@ def buy(
     payload: Mapping[str, str],
     limit_price: Decimal | None = None,
 ) -> Proposal | None:
-    """An opening buy, the larger the surer, within the largest order and position; None when nothing fits.
+    """An opening buy, the larger the surer, within the largest order and position; None when nothing fits."""
+    notional = min(policy.max_order_notional, policy.max_position_notional) * min(confidence, LARGEST_SHARE)
+    return buy_for(quote, notional, confidence, risk=risk, payload=payload, limit_price=limit_price)
+
+
+@exact
+def buy_for(
+    quote: Quote,
+    notional: Decimal,
+    confidence: Decimal,
+    *,
+    risk: Decimal,
+    payload: Mapping[str, str],
+    limit_price: Decimal | None = None,
+) -> Proposal | None:
+    """A buy for so many USDC; None when that is nothing.
 
     ``risk`` is the fraction of the notional a normal move against the position would lose.
     """
-    notional = min(policy.max_order_notional, policy.max_position_notional) * min(confidence, LARGEST_SHARE)
-    qty = min(_lots(notional / quote.ask_price), LARGEST_QTY)
+    qty = min(lots(notional / quote.ask_price), LARGEST_QTY)
     if qty <= 0:
         return None
     loss = quantise(min(qty * quote.ask_price * min(risk, Decimal(1)), LARGEST_QTY), "expected loss")
@@ -47,16 +61,18 @@ def buy(
 
 
 @exact
-def sell(
+def leave(
     quote: Quote, confidence: Decimal, policy: Policy, *, held: Decimal, payload: Mapping[str, str]
 ) -> Proposal | None:
-    """A sale of all that is held, or of as much as one order may be; None when that is nothing."""
-    most = policy.max_order_notional / quote.ask_price
-    qty = held if held <= most else _lots(most)
-    return Proposal(Side.SELL, qty, confidence, payload=dict(payload)) if qty > 0 else None
+    """Out of all that is held, long or short, or of as much as one order may be; None when that is nothing."""
+    most = policy.max_order_notional / (quote.ask_price * (1 + Decimal(policy.slippage_bps) / BPS))
+    qty = abs(held) if abs(held) <= most else lots(most)
+    side = Side.SELL if held > 0 else Side.BUY
+    return Proposal(side, qty, confidence, payload=dict(payload)) if qty > 0 else None
 
 
-def _lots(qty: Decimal) -> Decimal:
+def lots(qty: Decimal) -> Decimal:
+    """A quantity cut to what is worth asking for: six decimals."""
     return qty.quantize(LOT, rounding=ROUND_DOWN, context=CONTEXT)
 
 
