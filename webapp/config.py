@@ -170,7 +170,7 @@ class Config(BaseSettings):
     """How fast ``FEED=replay`` plays them; 60 makes an hour a minute."""
     jupiter_api_key: Secret = None
     symbols: Annotated[Names, AfterValidator(_symbols)] = DEFAULT_SYMBOLS
-    strategies: Annotated[Names, AfterValidator(_strategies)] = ("mean_reversion", "momentum")
+    strategies: Annotated[Names, AfterValidator(_strategies)] = ("mean_reversion", "momentum", "rebalance")
     """Dealt to the symbols in turn."""
     cycle_seconds: Annotated[int, Field(ge=1, le=86_400)] = 60
     rate_limit_reads: Annotated[int, Field(ge=0, le=1_000_000)] = 6_000

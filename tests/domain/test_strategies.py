@@ -235,3 +235,21 @@ def test_strategies_are_dealt_to_the_symbols_in_turn() -> None:
         "B": "mean_reversion",
         "C": "momentum",
     }
+
+
+@pytest.mark.parametrize(
+    ("held", "side", "value"), [("0", Side.BUY, "750"), ("7.2", Side.BUY, "22.8"), ("7.7", Side.SELL, "27.7")]
+)
+def test_rebalance_trades_what_the_holding_is_off_by(held: str, side: Side, value: str) -> None:
+    """A target of 750 USDC, 15 % of the largest position, at a price of 101."""
+    window = market(rising)
+    proposal = decide("rebalance", window, Decimal(held))
+    assert proposal is not None
+    assert proposal.side is side
+    assert abs(proposal.qty * window[-1].mid_price - Decimal(value)) < Decimal("0.2")
+    assert proposal.payload["target_value"] == "750.00"
+
+
+@pytest.mark.parametrize(("held", "trades"), [("7.3", True), ("7.4", False), ("7.6", False), ("7.7", True)])
+def test_rebalance_within_two_percent_of_its_target_does_nothing(held: str, trades: bool) -> None:
+    assert (decide("rebalance", market(calm), Decimal(held)) is not None) is trades

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from webapp.domain.market import SeenTick, Tape, Tick
 from webapp.domain.orders import Side
 from webapp.domain.policy import Policy
-from webapp.domain.strategies import STRATEGIES, get_strategy
+from webapp.domain.strategies import get_strategy
 from webapp.feeds.price_path import PricePath, base_price, tick_units
 from webapp.feeds.simulated import SimulatedFeed
 
@@ -161,9 +161,9 @@ def round_trips(name: str, ticks: Sequence[Tick], cycle_seconds: int) -> int:
     return trips
 
 
-@pytest.mark.parametrize("name", STRATEGIES)
+@pytest.mark.parametrize("name", ["mean_reversion", "momentum"])
 @pytest.mark.parametrize("cycle_seconds", [60, 120])
-def test_three_days_give_each_strategy_dozens_of_round_trips(name: str, cycle_seconds: int) -> None:
+def test_three_days_give_each_strategy_with_an_opinion_dozens_of_round_trips(name: str, cycle_seconds: int) -> None:
     ticks = [days(symbol, 3, step=30) for symbol in SYMBOLS]
     assert sum(round_trips(name, of_one, cycle_seconds) for of_one in ticks) >= 36
 

@@ -7,8 +7,9 @@ from webapp.domain.strategies.closing import Closing
 from webapp.domain.strategies.mean_reversion import MeanReversion
 from webapp.domain.strategies.momentum import Momentum
 from webapp.domain.strategies.protocol import Strategy
+from webapp.domain.strategies.rebalance import Rebalance
 
-_ALL: tuple[Strategy, ...] = (Momentum(), MeanReversion())
+_ALL: tuple[Strategy, ...] = (Momentum(), MeanReversion(), Rebalance())
 STRATEGIES: Mapping[str, Strategy] = {strategy.name: strategy for strategy in _ALL}
 
 
