@@ -24,7 +24,9 @@ def test_position_is_closed_by_the_form_of_its_page(visit, logged_in, trader):
     order = press(visit, olga, form)
 
     assert PATH in [link["href"] for link in positions.dom.all("a", href=None)]
-    assert "Sell 2 SOL-USDC at the market" in page.text
+    assert "Order sell 2 SOL-USDC at the market" in page.text
+    assert "Worth about 199.94 USDC, before the fee" in page.text
+    assert "Remains nothing" in page.text
     assert "All 17 rules" not in page.text
     assert len(page.table("rules")) == 17
     assert "Done: sell 2 SOL-USDC." in order.text
@@ -59,8 +61,7 @@ def test_large_position_says_what_remains(visit, logged_in, trader, session):
     trader.cycle("buy", "9")
     page = visit(PATH, client=logged_in("operator"))
 
-    assert "as much as one order may be" in page.text
-    assert "remain; close again for those" in page.text
+    assert "this is as much as one order may be; close again for the rest" in page.text
 
 
 def test_closing_while_halted_has_no_button_and_says_why(visit, logged_in, trader, engine):

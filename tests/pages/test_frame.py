@@ -34,6 +34,28 @@ def test_places_have_keys_of_their_own_and_icons_that_exist(visit, icons):
         assert link.all("use")[0]["href"].split("#")[1] in icons
 
 
+@pytest.mark.parametrize(
+    ("path", "place"),
+    [
+        ("/", "Overview"),
+        ("/positions/SOL-USDC/closing", "Positions"),
+        ("/risk/", "Risk audit"),
+        ("/risk/policy", "Policy"),
+        ("/admin/people/admin", "Admin"),
+        ("/admin/acts/", "Acts"),
+    ],
+)
+def test_page_is_marked_in_the_navigation_as_the_place_it_belongs_to(visit, logged_in, trader, path, place):
+    trader.cycle("buy", "1")
+    nav = visit(path, client=logged_in("admin")).dom.one(id="nav")
+
+    assert [link.text for link in nav.all("a", aria_current="page")] == [place]
+
+
+def test_page_of_no_place_marks_none(visit):
+    assert visit("/no/such/page", status=404).dom.one(id="nav").all("a", aria_current="page") == []
+
+
 def test_every_icon_used_in_a_template_exists(icons):
     used = {
         name

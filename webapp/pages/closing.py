@@ -31,13 +31,15 @@ def show(symbol: str) -> Response:
         abort(404, "The desk holds nothing of this symbol, so there is nothing to close.")
     found = closing.look(db.session(), symbol, by=current_actor())
     proposal = found["proposal"]
+    judged = [] if proposal is None else rulings(found["rules"], proposal["qty"])
     return answer(
         *PAGE,
         held=held,
         found=found,
         proposal=proposal,
         remains=Decimal(0) if proposal is None else _remains(held["qty"], proposal["qty"]),
-        rulings=[] if proposal is None else rulings(found["rules"], proposal["qty"]),
+        notional=next((rule.value for rule in judged if rule.rule == "MAX_ORDER_NOTIONAL"), None),
+        rulings=judged,
         key=uuid4(),
     )
 

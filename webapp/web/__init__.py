@@ -60,12 +60,18 @@ FOR_ADMINS: Final = (
 """Shown to admins only, after the others."""
 
 
+def section_of(path: str) -> str:
+    """The address in the navigation under which a page belongs: the longest that its own begins with."""
+    links = (link.href for _, links in (*SECTIONS, FOR_ADMINS) for link in links)
+    return max((href for href in links if path == href or (href != "/" and path.startswith(href))), key=len, default="")
+
+
 def install(app: Flask) -> None:
     """Set up templates, headers and error pages. A name a template does not know is an error, never an empty string."""
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.autoescape = True
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
-    app.jinja_env.globals.update(sections=SECTIONS, sections_for_admins=(*SECTIONS, FOR_ADMINS))
+    app.jinja_env.globals.update(sections=SECTIONS, sections_for_admins=(*SECTIONS, FOR_ADMINS), section_of=section_of)
     for part in (origins, limits, choices, filters, cells, rows, assets, compression, auth, oidc, headers, errors):
         part.install(app)
