@@ -24,5 +24,5 @@ class Closing:
     def decide(self, window: Sequence[Quote], position_qty: Decimal, policy: Policy) -> Proposal | None:
         if not window or not position_qty:
             return None
-        payload = {"strategy": self.name, "reason": "closed by hand", "held": plain(position_qty)}
+        payload = {"strategy": self.name, "reason": "closed by hand", "held": plain(position_qty.normalize())}
         return leave(window[-1], Decimal(1), policy, held=position_qty, payload=payload)
