@@ -14,19 +14,12 @@ from sqlalchemy.pool import NullPool
 
 from tests.conftest import _database
 from tests.figures import Figure, times
+from tests.schema.audited import KEYS
 from tests.services.desks import CALM, cycle, limits, quote, take
 from tests.support import PASSWORD
 from webapp.services import access, audit, kill_switch
 from webapp.services.audit import Head
 
-KEYS = {
-    "fills": "fill_id",
-    "risk_events": "risk_event_id",
-    "kill_switch_events": "event_id",
-    "order_transitions": "transition_id",
-    "policies": "policy_id",
-    "acts": "act_id",
-}
 EDITS = {
     "text": "{c} || '.'",
     "jsonb": "{c} || '{{\"edited\": true}}'",
