@@ -68,14 +68,14 @@ def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[s
 
 
 @pytest.fixture(scope="session")
-def postgres_url(testrun_uid: str) -> Iterator[URL]:
-    """A server for this run, shared by parallel workers, gone with the last of them."""
+def postgres_url(request: pytest.FixtureRequest) -> Iterator[URL]:
+    """A server for this run: the one that `TEST_DATABASE_URL` says, or else the project's own."""
     if given := os.environ.get("TEST_DATABASE_URL"):
         url = make_url(given).set(drivername="postgresql+psycopg2")
         yield url
         run_on_server(url, *_drops())
     else:
-        yield from embedded_server(testrun_uid)
+        yield request.getfixturevalue("embedded_url")
 
 
 def scratch() -> Path:
@@ -85,8 +85,9 @@ def scratch() -> Path:
     return memory if roomy else Path(tempfile.gettempdir())
 
 
-def embedded_server(testrun_uid: str) -> Iterator[URL]:
-    """The project's own server, whatever `TEST_DATABASE_URL` says."""
+@pytest.fixture(scope="session")
+def embedded_url(testrun_uid: str) -> Iterator[URL]:
+    """The project's own server, shared by parallel workers and gone with the last of them."""
     home = scratch() / f"paperdesk-test-{testrun_uid[:12]}"
     handle = embedded.acquire(home, SERVER_SETTINGS, temporary=True)
     yield make_url(handle.url)

@@ -5,13 +5,13 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy.engine import URL
 
-from tests.conftest import embedded_server, template_on
+from tests.conftest import template_on
 
 
 @pytest.fixture(scope="session")
-def postgres_url(testrun_uid: str) -> Iterator[URL]:
+def postgres_url(embedded_url: URL) -> URL:
     """The embedded server, also where the other tests have another one."""
-    yield from embedded_server(testrun_uid)
+    return embedded_url
 
 
 @pytest.fixture(scope="session")
