@@ -9,6 +9,7 @@ import shutil
 import signal
 import tempfile
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -73,7 +74,7 @@ def postgres_url(request: pytest.FixtureRequest) -> Iterator[URL]:
     if given := os.environ.get("TEST_DATABASE_URL"):
         url = make_url(given).set(drivername="postgresql+psycopg2")
         yield url
-        run_on_server(url, *_drops())
+        run_on_server(url, *_drops(url))
     else:
         yield request.getfixturevalue("embedded_url")
 
@@ -144,22 +145,20 @@ def database_url(postgres_url: URL, template_database: str) -> Iterator[URL]:
     yield from _database(postgres_url, f'TEMPLATE "{template_database}"')
 
 
-_left: list[str] = []
-"""Databases that tests are done with. Each goes with the next test: by then nobody is still leaving it, which to wait
-for takes the server a tenth of a second."""
+_left: defaultdict[URL, list[str]] = defaultdict(list)
+"""Databases that tests are done with, by server. Each goes with the next test: by then nobody is still leaving it,
+which to wait for takes the server a tenth of a second."""
 
 
 def _database(server: URL, how: str) -> Iterator[URL]:
     name = f"paperdesk_test_{uuid4().hex}"
-    run_on_server(server, *_drops(), f'CREATE DATABASE "{name}" {how}')
+    run_on_server(server, *_drops(server), f'CREATE DATABASE "{name}" {how}')
     yield server.set(database=name)
-    _left.append(name)
+    _left[server].append(name)
 
 
-def _drops() -> list[str]:
-    names = list(_left)
-    _left.clear()
-    return [f'DROP DATABASE "{name}" WITH (FORCE)' for name in names]
+def _drops(server: URL) -> list[str]:
+    return [f'DROP DATABASE "{name}" WITH (FORCE)' for name in _left.pop(server, [])]
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from sqlalchemy.engine import URL
 
 Cut = Literal["unsent", "unanswered"]
 """The connection dies before the server got the message, or after: then it is carried out, and nobody hears of it."""
-SOCKET = ".s.PGSQL.5432"
+PORT = 5432
 NO_SESSION = {80877102: b"", 80877103: b"N", 80877104: b"N"}
 """First packets that begin no session: a cancel request, and the questions for SSL and GSS, which are declined."""
 CHUNK = 65_536
@@ -66,14 +66,14 @@ class Proxy:
 
     def __post_init__(self) -> None:
         self._listening = socket.socket(socket.AF_UNIX)
-        self._listening.bind(str(self.folder / SOCKET))
+        self._listening.bind(str(self.folder / f".s.PGSQL.{PORT}"))
         self._listening.listen(64)
         self._start(self._accept)
 
     @property
     def url(self) -> URL:
         """The way to the server's database through this proxy."""
-        return self.server.set(host=None, port=None, query={"host": str(self.folder)})
+        return self.server.set(port=PORT, query={"host": str(self.folder)})
 
     def cut_at(self, number: int, how: Cut) -> None:
         """Cut the connection at the message of that number from now on, counted over all connections, once."""
