@@ -1,7 +1,12 @@
 """Closing a position from its page: look first, once per form, and a plain word on whatever stands in the way."""
 
+import re
 from decimal import Decimal
+from uuid import uuid4
 
+import pytest
+
+from tests.support import csrf_token
 from webapp.domain.policy import Policy
 from webapp.services import kill_switch, policy
 
@@ -61,7 +66,7 @@ def test_large_position_says_what_remains(visit, logged_in, trader, session):
     trader.cycle("buy", "9")
     page = visit(PATH, client=logged_in("operator"))
 
-    assert "this is as much as one order may be; close again for the rest" in page.text
+    assert re.search(r"Remains 8\.\d+ SOL-USDC", page.text)
 
 
 def test_closing_while_halted_has_no_button_and_says_why(visit, logged_in, trader, engine):
@@ -104,3 +109,63 @@ def test_form_without_its_key_trades_nothing(visit, logged_in, trader):
 
     assert "Nothing was traded" in page.text
     assert len(visit("/fills/", client=olga).table("fills")) == 1
+
+
+def test_part_of_a_position_is_closed_when_a_quantity_is_asked_for(visit, logged_in, trader):
+    trader.cycle("buy", "2")
+    olga = logged_in("operator")
+    page = visit(f"{PATH}?qty=0.5", client=olga)
+    order = press(visit, olga, page.fill("close-position"))
+
+    assert "Remains 1.5 SOL-USDC" in page.text
+    assert order.dom.one("h1").text == "Sell 0.5 SOL-USDC"
+
+
+@pytest.mark.parametrize("typed", ["0", "-1", "a lot", "1e3", "1,5"])
+def test_quantity_that_is_none_is_refused_beside_its_field_and_kept(visit, logged_in, trader, typed):
+    trader.cycle("buy", "2")
+    page = visit(f"{PATH}?qty={typed}", client=logged_in("operator"), status=422)
+    field = page.form("closing-quantity").one("input", name="qty")
+
+    assert (field["value"], field["aria-invalid"]) == (typed, "true")
+    assert not page.has_form("close-position")
+
+
+def test_quantity_that_a_form_made_up_is_refused_and_trades_nothing(visit, logged_in, trader):
+    trader.cycle("buy", "2")
+    olga = logged_in("operator")
+    form = visit(PATH, client=olga).fill("close-position", qty="all")
+
+    visit(PATH, client=olga, post=form, status=422)
+    assert len(visit("/fills/", client=olga).table("fills")) == 1
+
+
+def test_order_that_rests_is_canceled_with_it_and_said_before(visit, logged_in, trader):
+    trader.cycle("buy", "2")
+    waiting = trader.cycle("sell", "2", limit="104")["order"]["order_id"]
+    olga = logged_in("operator")
+    page = visit(PATH, client=olga)
+    press(visit, olga, page.fill("close-position"))
+
+    assert "Resting orders 1 of SOL-USDC, canceled with it" in page.text
+    (order,) = (row for row in visit("/orders/", client=olga).table("orders") if row["id"] == waiting)
+    assert order["status"] == "canceled"
+
+
+def test_policy_that_lets_no_order_pass_is_said_and_not_taken_for_an_old_quote(visit, logged_in, trader, session):
+    trader.cycle("buy", "2")
+    policy.change(session, Policy.default().to_document() | {"max_order_notional": "0"}, by="user:ada")
+    page = visit(PATH, client=logged_in("operator"))
+
+    assert "Nothing now. The order's notional of 199.94 USDC is above the limit of 0.00" in page.text
+    assert "no fresh quote" not in page.text
+
+
+@pytest.mark.parametrize("symbol", ["a%00b", "foo%20bar", "%0d%0aX", "x" * 33, "<b>"])
+def test_text_that_is_no_symbol_is_not_found_and_stores_nothing(visit, logged_in, symbol):
+    olga = logged_in("operator")
+    form = {"csrf_token": csrf_token(olga.get("/logout").text), "key": str(uuid4()), "qty": ""}
+    path = f"/positions/{symbol}/closing"
+
+    assert (olga.get(path).status_code, olga.post(path, data=form).status_code) == (404, 404)
+    assert visit("/cycles/", client=olga).table("cycles") == []

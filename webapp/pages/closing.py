@@ -6,10 +6,12 @@ from uuid import UUID, uuid4
 
 from flask import Blueprint, Response, abort, flash, request
 
-from webapp.domain.errors import Conflict
-from webapp.domain.money import exact
+from webapp.domain.errors import BadInput, Conflict
+from webapp.domain.market import check_symbol
+from webapp.domain.money import exact, parse_amount
 from webapp.extensions import db
 from webapp.pages.rulings import rulings
+from webapp.pages.trying import NONE, Trouble, trouble_with
 from webapp.queries import holding
 from webapp.services import closing
 from webapp.services.trading import CycleResult
@@ -19,51 +21,86 @@ from webapp.web.htmx import answer, see_other
 
 bp = Blueprint("closing", __name__)
 HOME = "/positions/"
+FORM = "close-position"
 PAGE = ("positions/closing.html", "positions/closing.html")
 
 
 @bp.get("/positions/<symbol>/closing")
 @role("operator")
 def show(symbol: str) -> Response:
-    """Look before it is done. The form carries a key of its own, so that sending it twice trades once."""
-    held = holding.of(db.session(), symbol)
-    if held is None:
-        abort(404, "The desk holds nothing of this symbol, so there is nothing to close.")
-    found = closing.look(db.session(), symbol, by=current_actor())
-    proposal = found["proposal"]
-    judged = [] if proposal is None else rulings(found["rules"], proposal["qty"])
-    return answer(
-        *PAGE,
-        held=held,
-        found=found,
-        proposal=proposal,
-        remains=Decimal(0) if proposal is None else _remains(held["qty"], proposal["qty"]),
-        notional=next((rule.value for rule in judged if rule.rule == "MAX_ORDER_NOTIONAL"), None),
-        rulings=judged,
-        key=uuid4(),
-    )
-
-
-@exact
-def _remains(held: Decimal, closed: Decimal) -> Decimal:
-    return abs(held) - closed
+    """Look before it is done; `qty` asks about less than all of it."""
+    try:
+        return _page(symbol, _most(request.args.get("qty", "")))
+    except BadInput as error:
+        return _page(symbol, None, trouble_with(FORM, error), 422)
 
 
 @bp.post("/positions/<symbol>/closing")
 @role("operator")
 def create(symbol: str) -> Any:
-    """Trade out of it; whatever is held at that moment, and never more."""
+    """Trade out of it: of what is held at that moment, never more."""
+    _known(symbol)
     try:
         key = str(UUID(request.form.get("key", "")))
     except ValueError:
         flash("Nothing was traded: the form was not complete. Look again, and close it from here.", "bad")
         return see_other(f"{HOME}{symbol}/closing")
     try:
-        done = closing.close(db.session(), symbol, by=current_actor(), key=key)
+        most = _most(request.form.get("qty", ""))
+        done = closing.close(db.session(), symbol, by=current_actor(), key=key, most=most)
+    except BadInput as error:
+        return _page(symbol, None, trouble_with(FORM, error), 422)
     except Conflict as conflict:
         flash(f"Nothing was traded: {conflict.message}.", "bad")
         return see_other(HOME)
     return _tell(symbol, done)
+
+
+def _page(symbol: str, most: Decimal | None, trouble: Trouble = NONE, status: int = 200) -> Response:
+    """The form carries a key of its own, so that sending it twice trades once."""
+    held = holding.of(db.session(), _known(symbol))
+    if held is None:
+        abort(404, "The desk holds nothing of this symbol, so there is nothing to close.")
+    found = closing.look(db.session(), symbol, by=current_actor(), most=most)
+    proposal = found["proposal"]
+    judged = [] if proposal is None else rulings(found["rules"], proposal["qty"])
+    return answer(
+        *PAGE,
+        status,
+        held=held,
+        most=most,
+        found=found,
+        proposal=proposal,
+        remains=Decimal(0) if proposal is None else _remains(held["qty"], proposal["qty"]),
+        notional=next((rule.value for rule in judged if rule.rule == "MAX_ORDER_NOTIONAL"), None),
+        remedy=next((rule.remedy for rule in judged if rule.binding), ""),
+        resting=holding.resting(db.session(), symbol),
+        rulings=judged,
+        trouble=trouble,
+        key=uuid4(),
+    )
+
+
+def _known(symbol: str) -> str:
+    try:
+        return check_symbol(symbol)
+    except BadInput as error:
+        abort(404, f"This is no symbol: it {error.reason}.")
+
+
+def _most(text: str) -> Decimal | None:
+    """The quantity asked for; None, for all of it, when nothing was typed."""
+    if not text.strip():
+        return None
+    amount = parse_amount(text.strip(), "qty")
+    if amount <= 0:
+        raise BadInput("qty", "must be above zero")
+    return amount
+
+
+@exact
+def _remains(held: Decimal, closed: Decimal) -> Decimal:
+    return abs(held) - closed
 
 
 def _tell(symbol: str, done: CycleResult) -> Any:

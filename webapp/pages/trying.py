@@ -34,7 +34,7 @@ NONE = Trouble()
 def trouble_with(form: str, error: BadInput) -> Trouble:
     """What a refused form says beside its field."""
     sentence = f"{error.reason[:1].upper()}{error.reason[1:]}."
-    return Trouble(form, error.field, sentence, request.form)
+    return Trouble(form, error.field, sentence, request.values)
 
 
 def attempt(form: str, act: Callable[[], str], back: str, again: Callable[[Trouble, int], Any]) -> Any:

@@ -33,13 +33,17 @@ CODES: Mapping[str, tuple[int, str]] = {
 }
 """Status and error code of a blocked cycle by its binding rule; every other rule is RISK_BLOCKED."""
 RISK_BLOCKED = (409, "RISK_BLOCKED")
+PASSED = ("executed", "resting")
+MADE_WAY = "made way for an order that stands alone"
+"""Why an order is canceled for another of its symbol."""
 
 
 @dataclass(frozen=True)
 class CycleRequest:
     """A cycle as somebody asks for it; ``fingerprint`` is the SHA-256 of the request, bound to ``idempotency_key``.
 
-    ``max_order_notional`` (USDC) is the asker's own cap, which can only be tighter than the policy's.
+    ``max_order_notional`` (USDC) is the asker's own cap, which can only be tighter than the policy's. ``alone`` judges
+    it as if nothing of the symbol rested, and cancels what does once it has passed.
     """
 
     symbol: str
@@ -48,6 +52,7 @@ class CycleRequest:
     idempotency_key: str | None = None
     fingerprint: str = ""
     max_order_notional: Decimal | None = None
+    alone: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,9 +87,13 @@ def run_cycle(
             return known
         _tighten(desk, request)
         changes = Changes()
+        set_aside = desk.resting.pop(request.symbol, []) if request.alone else []
         outcome = cycle.run(
             desk, Trigger(request.symbol, request.trigger_source, request.proposal, strategy), at, changes
         )
+        if outcome.outcome in PASSED:
+            for waiting in set_aside:
+                desk.cancel(waiting, MADE_WAY, at, changes)
         journal.write(session, desk, changes, at)
         answer = _answer(outcome, changes, at)
         if request.idempotency_key is not None:
@@ -155,6 +164,8 @@ def check(
     with one_moment(session):
         desk, at = desk_state.load(session, [request.symbol], by, now, window_seconds=window)
     _tighten(desk, request)
+    if request.alone:
+        desk.resting.pop(request.symbol, None)
     proposal = request.proposal
     if proposal is None and strategy is not None:
         proposal = cycle.ask(desk, Trigger(request.symbol, request.trigger_source, None, strategy), at)

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from webapp.domain.market import Quote
 from webapp.domain.money import plain
-from webapp.domain.orders import Proposal
+from webapp.domain.orders import Proposal, Side
 from webapp.domain.policy import Policy
 from webapp.domain.strategies.sizing import leave
 
@@ -15,14 +15,20 @@ from webapp.domain.strategies.sizing import leave
 class Closing:
     """Decides within the cycle, on the position as it is then: so it never sells more than there is.
 
-    ``window_seconds`` has to reach back to the newest quote that counts as fresh.
+    ``window_seconds`` has to reach back to the newest quote that counts as fresh; ``most`` is the largest quantity to
+    trade (None: all of it). What is more than one order may be is cut to that; where that leaves nothing, the gate is
+    asked for all of it, and says why not.
     """
 
     window_seconds: int
+    most: Decimal | None = None
     name = "close"
 
     def decide(self, window: Sequence[Quote], position_qty: Decimal, policy: Policy) -> Proposal | None:
         if not window or not position_qty:
             return None
+        side = Side.SELL if position_qty > 0 else Side.BUY
+        wanted = abs(position_qty) if self.most is None else min(abs(position_qty), self.most)
         payload = {"strategy": self.name, "reason": "closed by hand", "held": plain(position_qty.normalize())}
-        return leave(window[-1], Decimal(1), policy, held=position_qty, payload=payload)
+        within = leave(window[-1], Decimal(1), policy, held=wanted * side.sign * -1, payload=payload)
+        return within or Proposal(side, wanted, Decimal(1), payload=payload)
