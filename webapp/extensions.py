@@ -1,7 +1,7 @@
 """The Flask extensions, unbound, and how their database connections behave."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from flask import Flask
 from flask_login import LoginManager
@@ -40,6 +40,15 @@ ENGINE_LIMITS = Limits(statement_ms=1_000, lock_ms=1_000, idle_ms=1_000)
 """RELIABILITY: a stuck engine must let go of the trading gate within about a second."""
 
 
+KEEPALIVE: Final[dict[str, int]] = {
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
+"""A server or a network that went away without a word is noticed within some ten seconds: s, s, times, ms."""
+
+
 def connect_args(limits: Limits, name: str) -> dict[str, Any]:
     """Arguments of a PostgreSQL connection that lives in UTC and within `limits`; `name` shows in pg_stat_activity."""
     settings = {
@@ -51,6 +60,7 @@ def connect_args(limits: Limits, name: str) -> dict[str, Any]:
     return {
         "options": " ".join(f"-c {key}={value}" for key, value in settings.items()),
         "connect_timeout": 3,
+        **KEEPALIVE,
         "application_name": f"paperdesk-{name}",
     }
 

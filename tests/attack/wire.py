@@ -11,8 +11,10 @@ from typing import Literal
 
 from sqlalchemy.engine import URL
 
-Cut = Literal["unsent", "unanswered"]
-"""The connection dies before the server got the message, or after: then it is carried out, and nobody hears of it."""
+Cut = Literal["unsent", "unanswered", "silent"]
+"""The connection dies before the server got the message, or after: then it is carried out, and nobody hears of it. Or
+it stays, and nothing more comes through it in either direction, as when the network swallows everything.
+"""
 PORT = 5432
 NO_SESSION = {80877102: b"", 80877103: b"N", 80877104: b"N"}
 """First packets that begin no session: a cancel request, and the questions for SSL and GSS, which are declined."""
@@ -159,7 +161,9 @@ class Proxy:
                 self.messages.append(Message(connection.number, kind, text))
                 cut = self._count(kind)
                 connection.muted = cut
-            if cut and self._how == "unsent":
+            if cut and self._how == "silent":
+                connection.client.recv(1, socket.MSG_PEEK)  # until the client gives up
+            if cut and self._how != "unanswered":
                 return
             connection.server.sendall(raw)
             if cut:

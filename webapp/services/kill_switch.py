@@ -25,12 +25,15 @@ from webapp.domain.ids import TimeOrderedIds
 from webapp.domain.money import quantise
 from webapp.domain.reasons import check_reason
 from webapp.models.locks import GATE
+from webapp.services.deadline import bound
 from webapp.services.transaction import database_now
 
 PATIENCE_MS = 250
 """How long a halt waits for the trades inside the gate before it ends their connections."""
 LONGEST_WAIT_MS = 5 * PATIENCE_MS
 """Ended connections are gone within milliseconds, on a machine without a breath left within a second."""
+ANSWER_SECONDS = 8.0
+"""After this a server that says nothing is given up, and the halt is told as not confirmed."""
 SECOND_PERSON_WITHIN = timedelta(minutes=15)
 R = TypeVar("R")
 
@@ -288,10 +291,14 @@ def aside(bind: Engine | Connection, act: Callable[[Session], R]) -> R:
 
 @lru_cache(maxsize=8)
 def own_engine(url: str) -> Engine:
-    """An engine without a pool: each halt opens a connection, so it never waits for one in use elsewhere."""
+    """An engine without a pool: each halt opens a connection, so it never waits for one in use elsewhere.
+
+    Nor does it wait for longer than :data:`ANSWER_SECONDS` for a server that has gone silent.
+    """
     options = "-c TimeZone=UTC -c statement_timeout=5000 -c lock_timeout=1000"
-    return create_engine(
+    engine = create_engine(
         url,
         poolclass=NullPool,
         connect_args={"connect_timeout": 3, "options": options, "application_name": "paperdesk-halt"},
     )
+    return bound(engine, ANSWER_SECONDS)
