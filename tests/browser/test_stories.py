@@ -46,7 +46,7 @@ def change_largest_order(page: Page, *, script: bool) -> None:
     page.get_by_label("Why the change").fill("calmer")
     if script:
         expect(page.locator("#policy-preview")).to_contain_text(re.compile("1,000.USDC.*750.5.USDC", re.DOTALL))
-    page.get_by_role("button", name="Review the change").click()
+    page.get_by_role("button", name="Review it first").click()
     expect(page.locator("h1")).to_have_text("Review the change")
     expect(page.locator("table[data-table=policy_changes]")).to_contain_text("tighter")
 
@@ -64,12 +64,23 @@ def test_policy_is_changed_with_the_difference_in_view_before_and_after(page, lo
     assert str(policy.current(session).policy.max_order_notional) == "750.5"
 
 
+def test_policy_is_put_in_force_in_one_step_by_who_has_seen_the_difference(page, log_in, session):
+    log_in("admin")
+    page.goto("/risk/policy")
+    page.get_by_label("Largest order").fill("777")
+    expect(page.locator("#policy-preview")).to_contain_text("777")
+    page.locator("form[data-form=risk-policy] [type=submit]").first.click()
+
+    expect(page.get_by_text("Policy version 2 is in force.")).to_be_visible()
+    assert policy.current(session).policy.max_order_notional == 777
+
+
 def test_policy_is_changed_without_a_script_too(plain, log_in, session):
     page = log_in("admin", plain)
     change_largest_order(page, script=False)
     page.get_by_role("button", name="Back to the form").click()
     expect(page.get_by_label("Largest order")).to_have_value("750.5")
-    page.get_by_role("button", name="Review the change").click()
+    page.get_by_role("button", name="Review it first").click()
     page.get_by_role("button", name="Put version 2 in force").click()
 
     expect(page.get_by_text("Policy version 2 is in force.")).to_be_visible()
