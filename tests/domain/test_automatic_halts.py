@@ -6,6 +6,9 @@ from decimal import Decimal
 import pytest
 
 from tests.domain.desks import BTC, CALM, SOL, Floor, buy, calm_floor, floor, quote
+from webapp.domain.book import Book
+from webapp.domain.desk import drawdown_breach
+from webapp.domain.policy import Policy
 
 HALT = Decimal(10)
 
@@ -203,3 +206,15 @@ def test_desk_that_holds_nothing_has_no_drawdown() -> None:
     made.tick(100)
     assert made.tick(1, at=1).breaches == []
     assert made.desk.book.drawdown == 0
+
+
+@pytest.mark.parametrize(
+    ("cash", "falls"),
+    [("9.80000001", "0.19999999"), ("9.800000003", "0.2"), ("9.799999997", "0.2"), ("9.799999994", "0.20000001")],
+)
+def test_drawdown_is_held_against_its_limit_by_the_nav_that_is_shown(cash: str, falls: str) -> None:
+    """What lies below the eighth decimal is seen by nobody, so it decides nothing."""
+    book = Book(Decimal(10), Decimal(cash), peak_nav=Decimal(10))
+
+    assert book.drawdown == Decimal(falls)
+    assert (drawdown_breach(book, Policy(max_drawdown=Decimal("0.2"))) is not None) is (book.drawdown >= Decimal("0.2"))

@@ -51,6 +51,14 @@ class Book:
         return self.cash + sum((position.value for position in self.held()), ZERO)
 
     @property
+    def stored_nav(self) -> Decimal:
+        """NAV as it is written down and shown, to 8 decimals; limits are held against it, so everybody can check them.
+
+        Raises :class:`OutOfRange` when it would not fit.
+        """
+        return quantise(self.nav, "nav")
+
+    @property
     @exact
     def gross_exposure(self) -> Decimal:
         """Sum of all positions' values without their signs."""
@@ -60,7 +68,7 @@ class Book:
     @exact
     def drawdown(self) -> Decimal:
         """How far NAV is below its peak since the last release, in USDC; never below zero."""
-        return max(ZERO, self.peak_nav - self.nav)
+        return max(ZERO, self.peak_nav - self.stored_nav)
 
     @exact
     def apply(self, symbol: str, fill: Execution, at: datetime, mark_price: Decimal) -> None:
@@ -94,7 +102,7 @@ class Book:
 
     def note_peak(self) -> None:
         """Remember the highest NAV seen, as it is stored; to be called after each mark and fill."""
-        self.peak_nav = max(self.peak_nav, quantise(self.nav, "nav"))
+        self.peak_nav = max(self.peak_nav, self.stored_nav)
 
     @exact
     def valuation(self) -> Valuation:
@@ -103,7 +111,7 @@ class Book:
         Realized profit (net of all fees) is what remains of NAV, so that the stored columns add up to the last digit.
         """
         unrealized = quantise(sum((position.unrealized_pnl for position in self.held()), ZERO), "unrealized_pnl")
-        nav = quantise(self.nav, "nav")
+        nav = self.stored_nav
         realized = quantise(nav - self.starting_cash - unrealized, "realized_pnl")
         return Valuation(nav, quantise(self.cash, "cash"), realized, unrealized)
 

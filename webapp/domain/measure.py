@@ -46,7 +46,7 @@ def context_for(desk: Desk, symbol: str, proposal: Proposal, now: datetime) -> R
         exposure_elsewhere=exposure,
         open_elsewhere=open_count,
         cash_available=book.cash - _reserved_cash(desk),
-        nav=book.nav,
+        nav=book.stored_nav,
         day_start_nav=desk.day_start_nav,
         drawdown=book.drawdown,
         last_trade_at=position.last_fill_at,
