@@ -40,5 +40,8 @@ def _watch(engine: Engine, patience: timedelta, stopping: Event) -> None:
         except (SQLAlchemyError, DomainError) as error:
             log.warning("dead_man_failed", error=str(error).partition("\n")[0])
             continue
+        except Exception:  # whatever it was: a thread that died would look like an engine that lives
+            log.exception("dead_man_failed")
+            continue
         if receipt is not None and not receipt.already:
             log.warning("halted", reason=receipt.reason)

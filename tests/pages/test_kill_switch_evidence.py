@@ -172,6 +172,15 @@ def test_one_symbol_that_fell_silent_is_named_though_others_are_fresh(visit, tra
     assert "BTC-USDC, the oldest of 2 symbols, 1 min" in found.text.replace("\u00a0", " ")
 
 
+def test_symbol_of_the_feed_that_was_never_quoted_is_named(visit, trader):
+    trader.quote("SOL-USDC")
+    trader.quote("BTC-USDC")
+    found = check(visit("/kill-switch/"), "STALE_MARKET_DATA")
+
+    assert found["data-ok"] == "no"
+    assert "no quote yet of ETH-USDC; " in found.text
+
+
 def test_price_that_jumped_is_told(visit, trader):
     trader.quote("SOL-USDC")
     trader.quote("SOL-USDC", trader.price + 13)
@@ -199,6 +208,17 @@ def test_check_that_failed_is_told_with_what_ends_it(visit, session, engine, nam
     assert found["data-ok"] == "no"
     assert "something is off" in found.text
     assert "halts again within a second" in found.text
+
+
+@pytest.mark.parametrize(("late", "ok"), [(timedelta(minutes=1), "no"), (timedelta(minutes=-1), "yes")])
+def test_check_that_is_overdue_is_not_shown_as_fine(visit, session, late, ok):
+    at = builders.now() - self_checks.OVERDUE - late
+    row = {"name": "books", "ok": True, "rows": 3, "detail": "NAV follows", "checked_at": at}
+    builders.add(session, SelfCheck, row)
+    found = check(visit("/kill-switch/"), "BOOKS_BROKEN")
+
+    assert found["data-ok"] == ok
+    assert ("overdue" in found.text) is (ok == "no")
 
 
 def test_silent_engine_is_told(visit, session):

@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from tests import builders
 from webapp.models import AuditHead, DevnetSmokeRun, EngineLease, ReplayRun, SelfCheck
-from webapp.services import kill_switch, smoke
+from webapp.services import kill_switch, self_checks, smoke
 
 
 def smoke_run(session, at, status="passed", latency=90):
@@ -171,6 +171,16 @@ def test_system_page_shows_what_the_desk_found_out_about_itself(visit, session):
     assert "NAV follows." in checks["books"].text
     assert checks["audit"]["data-ok"] == "no"
     assert "BROKEN" in checks["audit"].text
+
+
+def test_system_page_says_which_check_is_overdue(visit, session):
+    for name, late in (("books", timedelta(minutes=1)), ("audit", timedelta(minutes=-1))):
+        at = builders.now() - self_checks.OVERDUE - late
+        builders.add(session, SelfCheck, {"name": name, "ok": True, "rows": 1, "detail": "fine", "checked_at": at})
+    checks = {node["data-check"]: node for node in visit("/system/").dom.all(data_check=None)}
+
+    assert (checks["books"]["data-ok"], "reconciled overdue Books" in checks["books"].text) == ("no", True)
+    assert (checks["audit"]["data-ok"], "overdue" in checks["audit"].text) == ("yes", False)
 
 
 def test_system_page_shows_the_head_of_the_audit_and_the_replays(visit, session, engine):

@@ -1,9 +1,10 @@
 """Most checks go on from where the last one ended: they look at what came since, and miss nothing that follows."""
 
+import json
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
 from tests import builders
@@ -145,6 +146,64 @@ def test_tail_cut_before_the_mark_with_the_head_moved_is_found(session: Session,
     receipt = self_checks.run(session, whole=whole)
     assert receipt is not None
     assert "cut before the anchor" in str(receipt.reason)
+
+
+UNREADABLE = {
+    "no amounts": {"SOL-USDC": {}},
+    "no symbols": [],
+    "no words": {"SOL-USDC": "x"},
+    "no number": {"SOL-USDC": {"qty": "x"}},
+    "not a number": {"SOL-USDC": {"qty": "NaN"}},
+    "no time": {"SOL-USDC": {"at": "noon"}},
+    "no zone": {"SOL-USDC": {"at": "2026-03-02T12:00:00"}},
+}
+
+
+@pytest.mark.usefixtures("desk")
+@pytest.mark.parametrize("junk", UNREADABLE.values(), ids=UNREADABLE)
+@pytest.mark.parametrize("broken", [False, True], ids=["sound", "broken"])
+def test_mark_that_cannot_be_read_has_everything_looked_at(
+    session: Session, engine: Engine, junk: Any, broken: bool, whole_checks: list[int]
+) -> None:
+    spoil(engine, junk)
+    if broken:
+        tamper(engine, "UPDATE positions SET qty = qty + 1")
+    receipt = self_checks.run(session)
+    assert (receipt is not None) is broken
+    assert whole_checks == [1]
+    if broken:
+        rebuild.rebuild(session)
+        self_checks.run(session)
+    assert one(session, "SELECT bool_and(ok) FROM self_checks")
+    whole_checks.clear()
+    assert self_checks.run(session) is None
+    assert whole_checks == [], "the next mark cannot be read either"
+
+
+@pytest.mark.usefixtures("desk")
+def test_mark_that_cannot_be_read_is_still_an_anchor(session: Session, engine: Engine) -> None:
+    limits(session, max_drawdown="500")
+    self_checks.run(session)
+    spoil(engine, [])
+    audited.tamper(
+        engine,
+        "DELETE FROM policies WHERE version = (SELECT max(version) FROM policies)",
+        "DELETE FROM audit_chain WHERE seq = (SELECT max(seq) FROM audit_chain)",
+        audited.MOVE_HEAD,
+    )
+    receipt = self_checks.run(session)
+    assert receipt is not None
+    assert "cut before the anchor" in str(receipt.reason)
+
+
+def spoil(engine: Engine, junk: Any) -> None:
+    """Put what no check has written among the mark's holdings; a symbol's own entries are kept where not named."""
+    with engine.begin() as connection:
+        holdings = connection.execute(text("SELECT holdings FROM self_check_mark")).scalar_one()
+        if isinstance(junk, dict) and isinstance(named := junk.get("SOL-USDC"), dict) and named:
+            junk = {**holdings, "SOL-USDC": {**holdings["SOL-USDC"], **named}}
+        set_holdings = text("UPDATE self_check_mark SET holdings = CAST(:junk AS jsonb)")
+        connection.execute(set_holdings, {"junk": json.dumps(junk)})
 
 
 def test_fill_told_late_is_folded_in_its_place(session: Session, whole_checks: list[int]) -> None:

@@ -34,3 +34,5 @@ def _fold(engine: Engine, lease: Lease) -> None:
             trade_rollup.roll_up(session, lease=lease)
     except (SQLAlchemyError, Fenced) as error:
         log.warning("roll_up_failed", error=str(error).partition("\n")[0])
+    except Exception:  # whatever it was: a thread that died would leave the sums behind for good
+        log.exception("roll_up_failed")

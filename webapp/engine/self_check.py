@@ -39,6 +39,9 @@ def _look(engine: Engine, lease: Lease, *, whole: bool) -> bool:
     except (SQLAlchemyError, DomainError, Fenced) as error:
         log.warning("self_check_failed", error=str(error).partition("\n")[0])
         return False
+    except Exception:  # whatever it was: a thread that died would leave the last results standing for ever
+        log.exception("self_check_failed")
+        return False
     if receipt is not None and not receipt.already:
         log.warning("halted", reason=receipt.reason)
     return True

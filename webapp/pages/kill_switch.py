@@ -15,7 +15,7 @@ from webapp.extensions import db
 from webapp.pages.desk import may_halt, switch_state
 from webapp.pages.lists import ListPage, context_of, install_twins
 from webapp.queries import halt_checks, switch
-from webapp.services import kill_switch
+from webapp.services import kill_switch, self_checks
 from webapp.services.kill_switch import HaltReceipt, ReleasePending
 from webapp.web.auth import current_actor, has_role, role
 from webapp.web.filters import money
@@ -192,7 +192,7 @@ def _situation() -> dict[str, Any]:
         "preview": None if halted else switch.preview(session),
         "holdings": switch.holdings(session),
         "receipt": switch.receipt(session) if halted else None,
-        "checks": halt_checks.read(session, config.symbols, config.dead_man_seconds),
+        "checks": halt_checks.read(session, config.symbols, config.dead_man_seconds, self_checks.OVERDUE),
         "pending": switch.pending_release(session) if halted else None,
         "may_release": may_release,
         "release_role": release_role(),

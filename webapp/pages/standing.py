@@ -120,7 +120,7 @@ def _check(name: str, desk: Desk) -> Source:
         return Source(title, NONE, "not checked", "the engine does it")
     if not found.ok:
         return Source(title, DEAD, "BROKEN", found.detail, found.at, stops=True)
-    if desk.now - found.at > 3 * self_checks.EVERY:
+    if desk.now - found.at > self_checks.OVERDUE:
         return Source(title, STALE, f"{word} then", "last checked", found.at)
     return Source(title, OK, word, f"{filters.number(found.rows, 0)} {counted}", found.at)
 

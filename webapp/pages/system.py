@@ -45,12 +45,15 @@ def index() -> Response:
         "system/_report.html",
         version=version_of(
             *(report.processes, report.lease, report.revision, report.audit, report.replays, report.checks),
+            [report.database["clock"] - check["checked_at"] > self_checks.OVERDUE for check in report.checks],
             state.version,
         ),
         report=report,
         said=standing(report, state),
         check_every=self_checks.EVERY,
         check_again=self_checks.AGAIN,
+        check_overdue=self_checks.OVERDUE,
+        clock=report.database["clock"],
         silent_after=system.SILENT_AFTER,
         web=web_server(),
         versions=[("Paperdesk", VERSION), ("Python", platform.python_version()), *packages()],
@@ -64,7 +67,8 @@ def standing(report: SystemReport, state: Switch) -> tuple[str, str]:
     if engine is None:
         return "bad", f"No engine runs: nothing trades by itself and no quote is watched.{held}"
     if engine.silent:
-        return "bad", f"The engine is silent: it has died, hangs, or cannot reach the database.{held}"
+        said = "The engine is silent: it has died, hangs, cannot reach the database, or fails at every step."
+        return "bad", said + held
     if not state.known:
         return "wait", "The engine is alive; whether it may trade cannot be read."
     if state.enabled:

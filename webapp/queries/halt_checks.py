@@ -30,14 +30,17 @@ WITH watched AS (
   UNION SELECT symbol FROM orders WHERE status = 'approved'
 )
 SELECT w.symbol, t.event_at, t.mid_price, span.low, span.high
-FROM watched w CROSS JOIN LATERAL (
+FROM watched w LEFT JOIN LATERAL (
   SELECT event_at, mid_price FROM market_ticks WHERE symbol = w.symbol ORDER BY event_at DESC, tick_id DESC LIMIT 1
-) t CROSS JOIN LATERAL (
+) t ON true LEFT JOIN LATERAL (
   SELECT min(mid_price) AS low, max(mid_price) AS high FROM market_ticks
   WHERE symbol = w.symbol AND event_at BETWEEN t.event_at - CAST(:window AS interval) AND t.event_at
-) span ORDER BY t.event_at
+) span ON true ORDER BY t.event_at
 """
-_SELF_CHECKS = "SELECT name, ok, rows, detail, checked_at FROM self_checks"
+_SELF_CHECKS = """
+SELECT name, ok, rows, detail, checked_at, clock_timestamp() - checked_at > CAST(:overdue AS interval) AS overdue
+FROM self_checks
+"""
 
 
 @dataclass(frozen=True)
@@ -56,11 +59,14 @@ class HaltCheck:
     usage: Decimal | None = None
 
 
-def read(session: Session, symbols: Sequence[str], dead_man_seconds: int) -> list[HaltCheck]:
-    """Every cause that can be measured; without an account or a policy only the desk's checks on itself."""
+def read(session: Session, symbols: Sequence[str], dead_man_seconds: int, overdue: timedelta) -> list[HaltCheck]:
+    """Every cause that can be measured; without an account or a policy only the desk's checks on itself.
+
+    A check of the desk on itself that is older than ``overdue`` is not fine, whatever it found.
+    """
     desk = session.execute(text(_DESK)).one_or_none()
     found = [] if desk is None else _measured(session, desk, symbols, dead_man_seconds)
-    results = {row["name"]: row for row in session.execute(text(_SELF_CHECKS)).mappings()}
+    results = {row["name"]: row for row in session.execute(text(_SELF_CHECKS), {"overdue": overdue}).mappings()}
     found.append(_self_check(CAUSES[halts.BOOKS_BROKEN], results.get("books"), "fills refolded"))
     found.append(_self_check(CAUSES[halts.AUDIT_BROKEN], results.get("audit"), "rows chained"))
     return found
@@ -69,16 +75,18 @@ def read(session: Session, symbols: Sequence[str], dead_man_seconds: int) -> lis
 def _measured(session: Session, desk: Row[Any], symbols: Sequence[str], dead_man_seconds: int) -> list[HaltCheck]:
     policy = Policy.from_document(desk.limits)
     window = timedelta(seconds=policy.anomaly_window_seconds)
-    quotes = session.execute(text(_QUOTES), {"symbols": list(symbols), "window": window}).all()
+    watched = session.execute(text(_QUOTES), {"symbols": list(symbols), "window": window}).all()
+    quotes = [quote for quote in watched if quote.event_at is not None]
+    never = [quote.symbol for quote in watched if quote.event_at is None]
     return [
-        _freshness(quotes, policy, desk.now),
+        _freshness(quotes, never, policy, desk.now),
         _moves(quotes, policy),
         _drawdown(desk, policy),
         _engine(desk, dead_man_seconds),
     ]
 
 
-def _freshness(quotes: Sequence[Row[Any]], policy: Policy, now: datetime) -> HaltCheck:
+def _freshness(quotes: Sequence[Row[Any]], never: Sequence[str], policy: Policy, now: datetime) -> HaltCheck:
     cause = CAUSES[halts.STALE_MARKET_DATA]
     limit = f"nothing trades after {policy.stale_after_seconds} s, halts after {policy.auto_halt_stale_seconds} s"
     if not quotes:
@@ -86,8 +94,11 @@ def _freshness(quotes: Sequence[Row[Any]], policy: Policy, now: datetime) -> Hal
     oldest = quotes[0]
     age = seconds(now - oldest.event_at)
     said = oldest.symbol if len(quotes) == 1 else f"{oldest.symbol}, the oldest of {len(quotes)} symbols"
+    if never:
+        said = f"no quote yet of {', '.join(never[:3])}{' and others' if len(never) > 3 else ''}; {said}"
     usage = _share(age, Decimal(policy.auto_halt_stale_seconds))
-    return HaltCheck(cause, age <= policy.stale_after_seconds, said, limit, oldest.event_at, usage)
+    ok = not never and age <= policy.stale_after_seconds
+    return HaltCheck(cause, ok, said, limit, oldest.event_at, usage)
 
 
 def _moves(quotes: Sequence[Row[Any]], policy: Policy) -> HaltCheck:
@@ -125,4 +136,8 @@ def _self_check(cause: Cause, result: RowMapping | None, counted: str) -> HaltCh
     if result is None:
         return HaltCheck(cause, False, "never checked: the engine does that", "halts on any difference")
     said = f"{result['rows']:,} {counted}: {result['detail']}" if result["ok"] else str(result["detail"])
-    return HaltCheck(cause, result["ok"], said, "halts on any difference", result["checked_at"])
+    if result["overdue"]:
+        said = f"overdue: no check was completed since; then {said}"
+    return HaltCheck(
+        cause, result["ok"] and not result["overdue"], said, "halts on any difference", result["checked_at"]
+    )

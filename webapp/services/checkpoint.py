@@ -33,12 +33,19 @@ class Mark:
 
 
 def load(session: Session) -> Mark | None:
-    """The mark as it was left; None before the first check."""
+    """The mark as it was left; None before the first check.
+
+    One whose holdings cannot be read is still an anchor, but nothing to go on from: all must be looked at.
+    """
     row = session.execute(select(SelfCheckMark.__table__)).one_or_none()
     if row is None:
         return None
-    holdings = {symbol: _holding(symbol, document) for symbol, document in row.holdings.items()}
-    return Mark(Head(row.seq, row.hash), holdings, row.fills, row.whole_at)
+    head = Head(row.seq, row.hash)
+    try:
+        holdings = {symbol: _holding(symbol, document) for symbol, document in row.holdings.items()}
+    except (AttributeError, KeyError, TypeError, ValueError, ArithmeticError):
+        return Mark(head, {}, row.fills, None)
+    return Mark(head, holdings, row.fills, row.whole_at)
 
 
 def store(session: Session, mark: Mark) -> None:
@@ -61,4 +68,7 @@ def _document(holding: Holding) -> dict[str, str]:
 
 def _holding(symbol: str, document: Mapping[str, Any]) -> Holding:
     amounts = {name: Decimal(document[name]) for name in AMOUNTS}
-    return Holding(symbol, **amounts, last_fill_at=datetime.fromisoformat(document["at"]))
+    last_fill_at = datetime.fromisoformat(document["at"])
+    if last_fill_at.tzinfo is None or not all(amount.is_finite() for amount in amounts.values()):
+        raise ValueError("no fill made such a holding")
+    return Holding(symbol, **amounts, last_fill_at=last_fill_at)

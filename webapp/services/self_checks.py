@@ -32,6 +32,8 @@ EVERY = timedelta(minutes=10)
 AGAIN = timedelta(seconds=30)
 """A check that failed is repeated this often, so that a repair is seen and the desk can be released."""
 WHOLE_EVERY = timedelta(days=1)
+OVERDUE = 3 * EVERY
+"""A result older than this says nothing any more: whoever should check does not, or cannot."""
 BOOKS_HOLD = "positions, cash and NAV follow from the fills to the last digit"
 CHAIN_HOLDS = "the chain is whole"
 
