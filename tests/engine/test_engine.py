@@ -8,20 +8,21 @@ from decimal import Decimal
 from threading import Thread
 
 import pytest
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import URL, Engine, create_engine, text
 from sqlalchemy.orm import Session
 
-from tests.services.desks import BTC, SOL, limits, one, rows
+from tests.services.desks import BTC, SOL, after, limits, one, rows, tamper
 from webapp.domain.market import Quote, Tick
 from webapp.domain.orders import Proposal, Side
 from webapp.domain.policy import Policy
 from webapp.engine import runner as running
+from webapp.engine import watchdog
 from webapp.engine.desk_hand import DeskHand
 from webapp.engine.runner import Runner
 from webapp.engine.schedule import Every
 from webapp.extensions import ENGINE_LIMITS, pool_options
 from webapp.models.locks import ENGINE_LEADER
-from webapp.services import kill_switch, market
+from webapp.services import kill_switch, market, monitors
 
 PATIENCE_SECONDS = 15
 LEADER_LOCKS = """
@@ -59,10 +60,16 @@ def hand(feed: Quotes, seconds: float = 0.2) -> DeskHand:
 def alive(engine: Engine, feed: Quotes, seconds: float = 0.2) -> Iterator[Runner]:
     """An engine in a thread of its own."""
     runner = Runner(engine, hand(feed, seconds))
+    with running_engine(runner):
+        yield runner
+
+
+@contextmanager
+def running_engine(runner: Runner) -> Iterator[None]:
     thread = Thread(target=runner.run, daemon=True)
     thread.start()
     try:
-        yield runner
+        yield
     finally:
         runner.stopping.set()
         thread.join(10)
@@ -75,6 +82,12 @@ def pooled(engine: Engine) -> Iterator[Engine]:
     made = create_engine(engine.url, **pool_options(ENGINE_LIMITS, "engine", 3))
     yield made
     made.dispose()
+
+
+def is_halted(session: Session) -> bool:
+    halted = kill_switch.state(session).enabled
+    session.rollback()
+    return halted
 
 
 def eventually(what: Callable[[], object], why: str) -> None:
@@ -172,6 +185,86 @@ def test_halted_engine_takes_quotes_and_snapshots_but_trades_nothing(
         eventually(lambda: one(session, "SELECT count(*) FROM cycles") > 2, "no cycles")
     assert one(session, "SELECT count(*) FROM fills") == 0
     assert {row["outcome"] for row in rows(session, "SELECT outcome FROM cycles")} == {"blocked"}
+
+
+# --- a leader that cannot do its work -------------------------------------------------------------------------------
+class Stumbling(DeskHand):
+    """Every step ends in an error of the database."""
+
+    def step(self, session: Session, now: float) -> None:
+        session.execute(text("SELECT 1/0"))
+
+
+@contextmanager
+def stumbling(engine: Engine, *symbols: str) -> Iterator[Runner]:
+    runner = Runner(engine, Stumbling(Quotes(*symbols), {}, {symbol: Every(60) for symbol in symbols}))
+    with running_engine(runner):
+        yield runner
+
+
+def test_quotes_that_stop_coming_halt_although_every_step_of_the_leader_fails(session: Session, pooled: Engine) -> None:
+    limits(session, stale_after_seconds=1, auto_halt_stale_seconds=1)
+    market.accept(session, [Tick(SOL, Decimal(100), Decimal(100), datetime.now(UTC))], "engine")
+    with stumbling(pooled, SOL):
+        eventually(lambda: is_halted(session), "nothing halted")
+    assert one(session, "SELECT epoch FROM engine_lease") > 3, "it led for long"
+    assert [row["reason"].partition(":")[0] for row in rows(session, "SELECT reason FROM kill_switch_events")] == [
+        "STALE_MARKET_DATA"
+    ]
+
+
+def test_two_engines_whose_every_step_fails_halt_once(session: Session, pooled: Engine, database_url: URL) -> None:
+    limits(session, stale_after_seconds=1, auto_halt_stale_seconds=1)
+    other = create_engine(database_url, **pool_options(ENGINE_LIMITS, "engine", 3))
+    with stumbling(pooled, SOL), stumbling(other, SOL):
+        eventually(lambda: is_halted(session), "nothing halted")
+        time.sleep(0.5)
+    other.dispose()
+    assert one(session, "SELECT count(*) FROM kill_switch_events") == 1
+
+
+def test_engine_that_completes_no_step_gives_no_sign_of_life_and_is_lost(session: Session, pooled: Engine) -> None:
+    with stumbling(pooled, SOL):
+        eventually(lambda: one(session, "SELECT coalesce(max(epoch), 0) FROM engine_lease") > 1, "nobody leads")
+        (began,) = rows(session, "SELECT beat_at FROM heartbeats")
+        time.sleep(1.5)
+        assert rows(session, "SELECT beat_at FROM heartbeats") == [began]
+        receipt = monitors.engine_lost(session, timedelta(seconds=1), began["beat_at"])
+        assert receipt is not None
+        assert str(receipt.reason).startswith("ENGINE_LOST")
+
+
+def test_self_check_finds_broken_books_although_every_step_of_the_leader_fails(
+    session: Session, engine: Engine, pooled: Engine
+) -> None:
+    tamper(engine, "UPDATE account SET cash = cash + 1")
+    runner = Runner(pooled, Stumbling(Quotes(), {}, {}), checks=engine)
+    with running_engine(runner):
+        eventually(lambda: is_halted(session), "nothing halted")
+    assert str(kill_switch.state(session).reason).startswith("BOOKS_BROKEN")
+
+
+def test_engine_that_stands_by_leaves_the_watch_to_the_leader(session: Session, pooled: Engine) -> None:
+    """What only its own feed would bring is not missing."""
+    limits(session, stale_after_seconds=1, auto_halt_stale_seconds=1)
+    with alive(pooled, Quotes(SOL)) as first:
+        eventually(first.leading.is_set, "nobody leads")
+        with alive(pooled, Quotes(BTC)) as second:
+            eventually(second.standing_by.is_set, "both lead")
+            time.sleep(2)
+    assert not is_halted(session)
+
+
+def test_watch_counts_from_its_first_look_and_anew_only_after_a_pause(
+    session: Session, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, seen = iter((0, 1, 11, 22, 23)), []
+    monkeypatch.setattr(watchdog, "database_now", lambda _: after(next(clock)))
+    monkeypatch.setattr(monitors, "watch", lambda *_, since: seen.append(since))
+    watch = watchdog._Watch(engine, [SOL])
+    for _ in range(5):
+        watch.look()
+    assert seen == [after(0), after(0), after(0), after(22), after(22)]
 
 
 # --- one step -------------------------------------------------------------------------------------------------------

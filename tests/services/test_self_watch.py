@@ -95,6 +95,20 @@ def test_engine_is_given_its_patience_from_when_the_watch_began(session: Session
     assert monitors.engine_lost(session, PATIENCE, since=ago(11)) is not None
 
 
+def test_engine_that_began_and_never_beat_is_lost(session: Session) -> None:
+    heartbeats.begin(session, "engine", NOON, {})
+    assert monitors.engine_lost(session, PATIENCE, LONG_AGO) is None
+    session.execute(text("UPDATE heartbeats SET beat_at = beat_at - interval '11 s'"))
+    session.commit()
+    assert monitors.engine_lost(session, PATIENCE, LONG_AGO) is not None
+
+
+def test_engine_that_begins_gives_no_sign_of_life_for_the_one_before_it(session: Session) -> None:
+    builders.heartbeat(session, "engine", ago(11))
+    heartbeats.begin(session, "engine", NOON, {})
+    assert monitors.engine_lost(session, PATIENCE, LONG_AGO) is not None
+
+
 def test_engine_that_stopped_cleanly_is_not_missed(session: Session) -> None:
     heartbeats.beat(session, "engine", NOON, {})
     heartbeats.stop(session, "engine")

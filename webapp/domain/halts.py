@@ -72,8 +72,9 @@ CAUSES: Mapping[str, Cause] = {
             ENGINE_LOST,
             "Engine",
             "The engine fell silent",
-            "The engine gave signs of life and then none for too long; the web server watches it.",
-            "An engine that runs again, or the decision to trade without one: the same silence does not halt twice.",
+            "The engine completed no step for too long; the web server watches it.",
+            "An engine that runs again, or the decision to trade without one: the same silence does not halt twice. "
+            "An engine that begins anew and completes no step is lost anew.",
             lasts=False,
         ),
         Cause(

@@ -32,8 +32,11 @@ class Runner:
     hand: DeskHand
     stopping: Event = field(default_factory=Event)
     leading: Event = field(default_factory=Event)
+    standing_by: Event = field(default_factory=Event)
+    """Set while another engine is known to lead; an engine that only stumbled goes on watching for reasons to halt."""
     lease: Lease | None = None
-    """What this engine leads by, for what it writes on other connections than the leader's."""
+    """What this engine led by last, for what it writes on other connections than the leader's: fenced when it is over.
+    """
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     feed_name: str = "simulated"
     checks: Engine | None = None
@@ -42,7 +45,7 @@ class Runner:
 
     def run(self) -> None:
         """Run until :attr:`stopping` is set."""
-        watchdog.start(self.engine, list(self.hand.cycles), self.leading.is_set, self.stopping)
+        watchdog.start(self.engine, list(self.hand.cycles), self.standing_by.is_set, self.stopping)
         if self.checks is not None:
             self_check.start(self.checks, lambda: self.lease, self.stopping)
             roll_up.start(self.checks, lambda: self.lease, self.stopping)
@@ -50,10 +53,11 @@ class Runner:
             try:
                 self._on_one_connection()
             except Fenced as error:
+                self.lease = None
                 log.warning("engine_fenced", reason=str(error))
             except SQLAlchemyError as error:
+                self.standing_by.clear()  # whether another one leads is not known any more
                 log.warning("database_lost", error=str(error).partition("\n")[0])
-            self.lease = None
             self.leading.clear()
             self.stopping.wait(STANDBY_SECONDS)
 
@@ -63,7 +67,10 @@ class Runner:
             try:
                 lease = leadership.take(session, f"{socket.gethostname()}:{os.getpid()}")
                 if lease is None:
+                    self.lease = None
+                    self.standing_by.set()
                     return
+                self.standing_by.clear()
                 log.info("engine_leads", epoch=lease.epoch)
                 self.lease = lease
                 self.leading.set()
@@ -75,16 +82,20 @@ class Runner:
                 raise
 
     def _lead(self, session: Session, lease: Lease) -> None:
+        """The lease says that nobody else may lead; the sign of life says that a step was done from end to end."""
         pulse = Every(1.0)
+        heartbeats.begin(session, "engine", self.started_at, self._details(lease))
         while not self.stopping.is_set():
             now = time.monotonic()
-            if pulse.due(now):
+            beats = pulse.due(now)
+            if beats:
                 leadership.beat(session, lease)
-                heartbeats.beat(session, "engine", self.started_at, self._details(lease))
             self.hand.step(session, now)
             for timer, job in self.extra:
                 if timer.due(now):
                     job(lease)
+            if beats:
+                heartbeats.beat(session, "engine", self.started_at, self._details(lease))
             self.stopping.wait(STEP_SECONDS)
 
     def _details(self, lease: Lease) -> dict[str, object]:
