@@ -10,7 +10,7 @@ import pytest
 from tests.domain.contexts import CODES, ENTRY, blocking, context, judged
 from tests.domain.desks import NOON, after, buy, sell
 from webapp.domain.ids import TimeOrderedIds
-from webapp.domain.records import RiskEventRow
+from webapp.domain.records import Breach, RiskEventRow
 from webapp.domain.risk import ALL_RULES, evaluate, risk_events
 
 ORDER = UUID(int=7)
@@ -73,6 +73,15 @@ def test_exit_of_everything_is_an_exit_as_well() -> None:
 )
 def test_exit_is_never_exempt_from_the_other_rules(changes: dict[str, Any], rule: str) -> None:
     assert blocking(**{**ENTRY_RULES_ALL_BROKEN, **leaving(), **changes}) == [rule]
+
+
+def test_halt_that_is_due_holds_everything_back_as_the_halt_itself_will() -> None:
+    due = evaluate(context(halt_due=Breach("PRICE_ANOMALY", "it moved"))).binding
+    halted = evaluate(context(halted=True)).binding
+    assert due is not None
+    assert halted is not None
+    assert replace(due, sentence=halted.sentence) == halted
+    assert due.sentence == "Trading is being halted by the kill switch: it moved."
 
 
 def test_flip_through_zero_is_no_exit() -> None:

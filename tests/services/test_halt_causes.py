@@ -1,7 +1,8 @@
 """One cause, one event: repeated, raced for, still there after a release. What lasts halts again, a moment does not."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,10 +11,26 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from tests import builders
-from tests.services.desks import CALM, SOL, after, cycle, limits, one, quote, rows, take, tamper
+from tests.services.desks import (
+    BOT,
+    BTC,
+    CALM,
+    SOL,
+    Opinion,
+    after,
+    cycle,
+    limits,
+    one,
+    quote,
+    rows,
+    take,
+    tamper,
+    wish,
+)
 from webapp.domain import halts
 from webapp.domain.errors import BadQuote, Unconfirmed
-from webapp.services import kill_switch, monitors, self_checks
+from webapp.services import kill_switch, monitors, self_checks, trading
+from webapp.services.trading import CycleRequest
 
 RACERS = 6
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
@@ -186,7 +203,8 @@ def test_released_anomaly_halts_no_second_time_whoever_looks(session: Session, e
     take(session, quote(112, at=2))
     release(engine, 3)
     take(session, quote(112, at=4))
-    assert monitors.watch(session, [SOL], after(5), catch_up=True) is None
+    assert monitors.watch(session, [SOL], after(5)) is None
+    assert cycle(session, "buy", 1, at=5).document["outcome"] == "executed"
     assert events(session) == [(True, "PRICE_ANOMALY"), (False, "go on")]
 
 
@@ -215,25 +233,41 @@ def test_quote_that_does_not_fit_halts_once_for_each_time_it_comes(session: Sess
 
 
 # --- what a process that died could not do --------------------------------------------------------------------------
-@pytest.fixture
-def unacted(session: Session, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A confirmed anomaly is stored, and its halt never came about."""
-    tamper(engine, f"UPDATE kill_switch SET changed_at = '{after(-60)}'")
-    take(session, quote(100))
-    take(session, quote(112, at=1))
+@contextmanager
+def dying() -> Iterator[None]:
+    """While the block lasts no halt comes about."""
 
     def fail(*_: object, **__: object) -> None:
         raise Unconfirmed("the database went away")
 
-    with monkeypatch.context() as dying:
-        dying.setattr(kill_switch, "halt", fail)
-        with pytest.raises(Unconfirmed):
-            take(session, quote(112, at=2))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(kill_switch, "halt", fail)
+        yield
 
 
-def test_anomaly_nobody_could_act_on_is_acted_on_by_the_next_leader(session: Session, unacted: None) -> None:
-    assert monitors.watch(session, [SOL], after(3)) is None
-    assert monitors.watch(session, [SOL], after(4), catch_up=True) is not None
+@pytest.fixture
+def unacted(session: Session, engine: Engine) -> None:
+    """A confirmed anomaly is stored, and its halt never came about."""
+    tamper(engine, f"UPDATE kill_switch SET changed_at = '{after(-60)}'")
+    take(session, quote(100))
+    take(session, quote(112, at=1))
+    with dying(), pytest.raises(Unconfirmed):
+        take(session, quote(112, at=2))
+
+
+@pytest.mark.parametrize("watched", [[SOL], [BTC], []], ids=["fed", "of another feed", "of no feed"])
+def test_anomaly_nobody_could_act_on_is_acted_on_by_the_watch_whoever_brought_the_quotes(
+    session: Session, unacted: None, watched: list[str]
+) -> None:
+    receipt = monitors.watch(session, watched, after(3))
+    assert receipt is not None
+    assert str(receipt.reason).startswith("PRICE_ANOMALY: SOL-USDC moved 12.00 % within 60 s")
+    assert monitors.watch(session, watched, after(4)) is None
+    assert events(session) == [(True, "PRICE_ANOMALY")]
+
+
+def test_two_engines_that_find_the_same_anomaly_make_one_event(session: Session, engine: Engine, unacted: None) -> None:
+    assert race(engine, lambda other: monitors.watch(other, [SOL], after(3))) == 1
     assert events(session) == [(True, "PRICE_ANOMALY")]
 
 
@@ -242,18 +276,68 @@ def test_anomaly_from_before_the_switch_was_turned_is_not_acted_on(
 ) -> None:
     kill_switch.halt(engine, "stop", "user:ada", after(3))
     release(engine, 4)
-    assert monitors.watch(session, [SOL], after(5), catch_up=True) is None
+    assert monitors.watch(session, [SOL], after(5)) is None
+    assert cycle(session, "buy", 1, at=5).document["outcome"] == "executed"
+    take(session, quote(112, at=6))
+    assert [on for on, _ in events(session)] == [True, False]
 
 
 def test_anomaly_that_left_the_window_is_not_acted_on(session: Session, unacted: None) -> None:
-    assert monitors.watch(session, [SOL], after(62), catch_up=True) is None
+    assert monitors.watch(session, [SOL], after(62)) is None
 
 
-def test_lone_bad_print_is_no_reason_for_the_next_leader(session: Session, engine: Engine) -> None:
+def test_lone_bad_print_is_no_reason_for_the_watch(session: Session, engine: Engine) -> None:
     tamper(engine, f"UPDATE kill_switch SET changed_at = '{after(-60)}'")
     take(session, *[quote(150 if second == 5 else 100, at=second) for second in range(70)])
     for at in range(70, 130, 5):
-        assert monitors.watch(session, [SOL], after(at), catch_up=True) is None
+        assert monitors.watch(session, [SOL], after(at)) is None
+
+
+def test_lone_bad_print_among_few_quotes_is_no_reason_for_the_watch(session: Session, engine: Engine) -> None:
+    """It comes first in the two windows before the last look, and the quotes after it lie as far apart as can be."""
+    tamper(engine, f"UPDATE kill_switch SET changed_at = '{after(-60)}'")
+    for at, mid in ((0, 100), (40, 100), (81, 150), (139, 100), (141, 100)):
+        take(session, quote(mid, at=at))
+    for at in range(141, 261):
+        assert monitors.watch(session, [SOL], after(at)) is None
+    assert events(session) == []
+
+
+@pytest.mark.parametrize("proposed", [True, False], ids=["a proposal", "the desk's own strategy"])
+def test_cycle_between_an_anomaly_and_its_halt_is_blocked_and_halts(
+    session: Session, unacted: None, proposed: bool
+) -> None:
+    own = Opinion(wish("buy", 1))
+    request = CycleRequest(SOL, "test", wish("buy", 1) if proposed else None)
+    answer = trading.run_cycle(session, request, BOT, after(2), own)
+    error = answer.document["error"]
+    assert (answer.status_code, error["code"]) == (423, "KILL_SWITCH_ACTIVE")
+    assert error["message"].startswith("Trading is being halted by the kill switch: SOL-USDC moved 12.00 %")
+    assert own.seen == (), "a strategy was asked"
+    assert one(session, "SELECT count(*) FROM fills") == 0
+    assert events(session) == [(True, "PRICE_ANOMALY")]
+
+
+def test_check_between_an_anomaly_and_its_halt_says_that_nothing_passes_and_halts_nothing(
+    session: Session, unacted: None
+) -> None:
+    answer = trading.check(session, CycleRequest(SOL, "test", wish("buy", 1)), BOT, after(2))
+    assert (answer["allowed"], answer["rule"]) == (False, "KILL_SWITCH_ACTIVE")
+    assert events(session) == []
+
+
+def test_next_quote_after_an_anomaly_nobody_acted_on_fills_nothing_and_halts(session: Session, engine: Engine) -> None:
+    limits(session, **{**CALM, "anomaly_halt_pct": "10"})
+    tamper(engine, f"UPDATE kill_switch SET changed_at = '{after(-60)}'")
+    take(session, quote(100))
+    cycle(session, "buy", 1, limit=90)
+    with dying():
+        take(session, quote(112, at=1))
+        with pytest.raises(Unconfirmed):
+            take(session, quote(112, at=2))
+    take(session, quote(89, at=3))
+    assert one(session, "SELECT count(*) FROM fills") == 0
+    assert events(session) == [(True, "PRICE_ANOMALY")]
 
 
 # --- only exits -----------------------------------------------------------------------------------------------------

@@ -25,8 +25,26 @@ def test_desk_with_fresh_quotes_is_left_alone(session: Session) -> None:
     assert dump(session) == before
 
 
-def test_desk_that_never_had_a_quote_is_left_alone(session: Session) -> None:
+def test_desk_that_never_had_a_quote_is_left_alone_by_a_single_look(session: Session) -> None:
+    """As `engine once` takes: there is nothing to count from."""
     assert monitors.watch(session, [SOL, BTC], after(0)) is None
+    take(session, quote(100))
+    assert monitors.watch(session, [SOL, BTC], after(1)) is None
+
+
+def test_symbol_of_the_feed_that_was_never_quoted_counts_from_when_the_watch_began(session: Session) -> None:
+    take(session, quote(100, at=1000))
+    assert monitors.watch(session, [SOL, BTC], after(1100), since=after(980)) is None
+    assert monitors.watch(session, [SOL, BTC], after(1101), since=after(980)) is not None
+    assert the_event(session)[2] == (
+        "STALE_MARKET_DATA: BTC-USDC has had no quote at all for 121 s, counted from 2026-03-02T12:16:20Z; "
+        "the limit is 120 s"
+    )
+
+
+def test_empty_desk_is_given_time_for_its_first_quotes(session: Session) -> None:
+    assert monitors.watch(session, [SOL], after(120), since=after(0)) is None
+    assert monitors.watch(session, [SOL], after(121), since=after(0)) is not None
 
 
 @pytest.mark.parametrize(("age", "halts"), [(120, False), (120.000001, True), (9999, True)])

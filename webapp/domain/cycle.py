@@ -72,11 +72,11 @@ def judge(desk: Desk, symbol: str, proposal: Proposal, now: datetime) -> Judgeme
 
 
 def _closed(desk: Desk, newest: SeenTick | None, symbol: str, now: datetime) -> Judgement | None:
-    """Why no strategy need be asked: the desk is halted, or there is nothing fresh to decide on."""
-    if not desk.halted and newest is not None and desk.is_fresh(newest.tick, now):
+    """Why no strategy need be asked: the desk is halted or about to be, or there is nothing fresh to decide on."""
+    if not desk.halted and desk.halt_due is None and newest is not None and desk.is_fresh(newest.tick, now):
         return None
     age = None if newest is None else seconds(now - newest.tick.event_at)
-    return Judgement((switch(desk.halted), freshness(symbol, age, desk.policy.stale_after_seconds)))
+    return Judgement((switch(desk.halted, desk.halt_due), freshness(symbol, age, desk.policy.stale_after_seconds)))
 
 
 def ask(desk: Desk, trigger: Trigger, now: datetime) -> Proposal | None:

@@ -65,6 +65,10 @@ class Desk:
     last_snapshot_nav: Decimal | None = None
     suspects: dict[str, Move] = field(default_factory=dict)
     """Symbols whose newest quote moved far enough to halt and waits for a second one."""
+    switched_at: datetime | None = None
+    """When the kill switch was last turned, either way."""
+    halt_due: Breach | None = None
+    """A reason to halt that was met and not acted on yet: nothing trades before the halt."""
     unacted: dict[datetime, Breach] = field(default_factory=dict)
     """What stored quotes called for, by their time, in case whoever stored them could not act on it any more."""
 

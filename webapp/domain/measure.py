@@ -53,6 +53,7 @@ def context_for(desk: Desk, symbol: str, proposal: Proposal, now: datetime) -> R
         trades_last_hour=hour,
         hour_frees_at=hour_frees_at,
         trades_today=desk.activity.today(now),
+        halt_due=desk.halt_due,
     )
 
 

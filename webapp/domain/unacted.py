@@ -1,13 +1,28 @@
 """The reason to halt that somebody met just before being cut off, found again from what was stored and read."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from webapp.domain import halts
 from webapp.domain.desk import Desk, drawdown_breach
 from webapp.domain.errors import OutOfRange
 from webapp.domain.market import Tick
 from webapp.domain.records import Breach
+
+LATELY = timedelta(seconds=10)
+"""How far back somebody who trades looks for a halt that is due; the watch, once a second, looks over a whole window.
+"""
+
+
+def overdue(desk: Desk, since: datetime) -> Breach | None:
+    """The first reason to halt after ``since`` that nobody acted on: the switch was not turned after it, either way."""
+    after = since if desk.switched_at is None else max(since, desk.switched_at)
+    return next((breach for seen_at, breach in sorted(desk.unacted.items()) if seen_at > after), None)
+
+
+def halt_due(desk: Desk, now: datetime) -> Breach | None:
+    """The halt that whoever means to trade at ``now`` must let go first; None as well for a desk that is halted."""
+    return None if desk.halted else overdue(desk, now - LATELY)
 
 
 def unacted(desk: Desk, last_read: Sequence[Tick]) -> tuple[Breach, datetime] | None:

@@ -29,7 +29,7 @@ from webapp.queries.day_start import day_start
 
 _ACCOUNT = """
 SELECT a.starting_cash, a.cash, a.fees_paid, a.peak_nav, p.version, p.limits,
-       (SELECT enabled FROM kill_switch) AS enabled
+       (SELECT enabled FROM kill_switch) AS enabled, (SELECT changed_at FROM kill_switch) AS switched_at
 FROM account a CROSS JOIN LATERAL (SELECT version, limits FROM policies ORDER BY version DESC LIMIT 1) p
 """
 _POSITIONS = """
@@ -97,7 +97,7 @@ def load(
     book = Book(account.starting_cash, account.cash, account.fees_paid, account.peak_nav)
     ids = TimeOrderedIds(seed if seed is not None else os.urandom(16))
     halted = account.enabled is not False  # no row, or NULL, is halted too
-    desk = Desk(book, policy, account.version, halted, ids, actor)
+    desk = Desk(book, policy, account.version, halted, ids, actor, switched_at=account.switched_at)
     _load_resting(session, desk)
     wanted = sorted(set(symbols) | set(desk.resting))
     _load_positions(session, book, wanted)

@@ -11,6 +11,7 @@ from webapp.domain.desk import Desk
 from webapp.domain.errors import BadQuote, OutOfRange
 from webapp.domain.market import FUTURE_TOLERANCE, Tick
 from webapp.domain.records import Breach, Changes
+from webapp.domain.unacted import halt_due
 from webapp.services import desk_state, journal, monitors
 from webapp.services.transaction import enter_gate, transaction
 
@@ -53,6 +54,8 @@ def _store(session: Session, ticks: Sequence[Tick], by: str, now: datetime | Non
     with transaction(session):
         enter_gate(session)
         desk, at = desk_state.load(session, {tick.symbol for tick in ticks}, by, now)
+        if (due := halt_due(desk, at)) is not None:  # first, so that these quotes fill nothing before the halt
+            changes.breaches.append(due)
         desk.advance(at, changes)
         for index, tick in enumerate(ticks):
             _take(desk, index, tick, at, changes)

@@ -11,10 +11,12 @@ from sqlalchemy.orm import Session
 
 from webapp.domain import halts
 from webapp.domain.desk import Desk, drawdown_breach
+from webapp.domain.market import FUTURE_TOLERANCE
 from webapp.domain.moments import seconds
 from webapp.domain.money import short
 from webapp.domain.policy import Policy
 from webapp.domain.records import Breach
+from webapp.domain.unacted import overdue
 from webapp.domain.wire import timestamp
 from webapp.services import desk_state, kill_switch
 from webapp.services.kill_switch import HaltReceipt
@@ -29,13 +31,20 @@ WITH watched AS (
   UNION SELECT symbol FROM orders WHERE status = 'approved'
 )
 SELECT w.symbol, t.event_at, coalesce(CAST(:now AS timestamptz), clock_timestamp()) AS now
-FROM watched w CROSS JOIN LATERAL (
+FROM watched w LEFT JOIN LATERAL (
   SELECT event_at FROM market_ticks WHERE symbol = w.symbol ORDER BY event_at DESC LIMIT 1
-) t ORDER BY t.event_at LIMIT 1
+) t ON true
+WHERE t.event_at IS NOT NULL OR CAST(:since AS timestamptz) IS NOT NULL
+ORDER BY t.event_at NULLS FIRST LIMIT 1
 """
 _HEARTBEAT = """
 SELECT beat_at, pid, host, clock_timestamp() AS now, (SELECT enabled FROM kill_switch) AS halted
 FROM heartbeats WHERE process = :process
+"""
+# A little below the limit: whether it is a breach is for the core to say, which divides where this multiplies.
+_MOVED = """
+SELECT symbol FROM market_ticks WHERE event_at > :since AND event_at <= :until
+GROUP BY symbol HAVING max(mid_price) - min(mid_price) >= min(mid_price) * CAST(:pct AS numeric) / 101
 """
 _FAILED_CHECK = "SELECT name, detail FROM self_checks WHERE NOT ok ORDER BY name DESC LIMIT 1"
 
@@ -52,20 +61,20 @@ def watch(
     symbols: Sequence[str],
     now: datetime | None = None,
     since: datetime | None = None,
-    *,
-    catch_up: bool = False,
 ) -> HaltReceipt | None:
     """Look for reasons to halt that no call would bring up: quotes that stopped coming, the drawdown, a failed check.
 
+    And for what stored quotes called for, of whatever symbol, when whoever stored them could not act on it.
+
     ``symbols`` are those the feed should quote; what is held or waits for a fill is watched too. ``since`` is when
-    quotes began to be expected: after a pause nobody could have brought any, so an older one counts as that old.
-    ``catch_up`` also acts on what stored quotes called for when whoever stored them could not.
+    quotes began to be expected: after a pause nobody could have brought any, so an older one counts as that old, and so
+    does a symbol that was never quoted; without ``since`` there is nothing to count the latter from.
     """
     with one_moment(session):
-        desk, at = desk_state.load(session, symbols if catch_up else [], ACTOR, now)
-        breaches = [] if desk.halted else _lasting(session, symbols, desk, now, since)
-        if catch_up and not desk.halted:
-            breaches += _not_acted_on(session, desk, at)
+        desk, at = desk_state.load(session, [], ACTOR, now)
+        breaches = []
+        if not desk.halted:
+            breaches = [*_lasting(session, symbols, desk, now, since), *_not_acted_on(session, desk, at)]
     return act_on(session, breaches, now)
 
 
@@ -75,7 +84,9 @@ def check_breach(name: str, detail: str) -> Breach:
 
 
 def engine_lost(session: Session, patience: timedelta, since: datetime) -> HaltReceipt | None:
-    """The dead man's switch: halt when an engine that beat has fallen silent, for others to call.
+    """The dead man's switch: halt when an engine that began has fallen silent, for others to call.
+
+    One that leads again and again and completes no step is silent too: only work that was done beats.
 
     ``since`` is when the caller began to watch: an engine gets ``patience`` from then on, so that a desk that was cut
     off whole may start again. An engine that stopped cleanly took its heartbeat with it and is not missed. One that
@@ -112,24 +123,37 @@ def _lasting(
 
 
 def _not_acted_on(session: Session, desk: Desk, at: datetime) -> list[Breach]:
-    """What quotes of the last window called for since the switch was last turned."""
-    turned = kill_switch.state(session).changed_at
-    window = at - timedelta(seconds=desk.policy.anomaly_window_seconds)
-    since = window if turned is None else max(window, turned)
-    return [breach for seen_at, breach in sorted(desk.unacted.items()) if seen_at > since]
+    """What quotes of the last window called for since the switch was last turned.
+
+    Three windows are read: the last one's quotes are confirmed by up to two before it, and a bad print that comes
+    first must not be taken for the truth they moved from. Symbols that moved too little to matter are not read at all.
+    """
+    window = timedelta(seconds=desk.policy.anomaly_window_seconds)
+    bounds = {"since": at - 3 * window, "until": at + FUTURE_TOLERANCE, "pct": desk.policy.anomaly_halt_pct}
+    moved = session.execute(text(_MOVED), bounds).scalars().all()
+    if not moved:
+        return []
+    reach = int(3 * window.total_seconds())
+    closely, _ = desk_state.load(session, moved, ACTOR, at, window_seconds=reach, cap=None)
+    breach = overdue(closely, at - window)
+    return [] if breach is None else [breach]
 
 
 def _stale(
     session: Session, symbols: Sequence[str], policy: Policy, now: datetime | None, since: datetime | None
 ) -> list[Breach]:
     limit_seconds = policy.auto_halt_stale_seconds
-    row = session.execute(text(_OLDEST_QUOTE), {"symbols": list(symbols), "now": now}).one_or_none()
+    bounds = {"symbols": list(symbols), "now": now, "since": since}
+    row = session.execute(text(_OLDEST_QUOTE), bounds).one_or_none()
     if row is None:
         return []
-    expected = row.event_at if since is None else max(row.event_at, since)
+    expected = max(moment for moment in (row.event_at, since) if moment is not None)
     age = seconds(row.now - expected)
     if age <= limit_seconds:
         return []
-    quote = f"the newest quote of {row.symbol}, of {timestamp(row.event_at)}, is {short(age, 0)} s old"
+    if row.event_at is None:
+        said = f"{row.symbol} has had no quote at all for {short(age, 0)} s"
+    else:
+        said = f"the newest quote of {row.symbol}, of {timestamp(row.event_at)}, is {short(age, 0)} s old"
     counted = "" if expected == row.event_at else f", counted from {timestamp(expected)}"
-    return [Breach(halts.STALE_MARKET_DATA, f"{quote}{counted}; the limit is {limit_seconds} s")]
+    return [Breach(halts.STALE_MARKET_DATA, f"{said}{counted}; the limit is {limit_seconds} s")]

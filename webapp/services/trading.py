@@ -21,6 +21,7 @@ from webapp.domain.records import Changes, TransitionRow
 from webapp.domain.risk import Judgement
 from webapp.domain.risk.advice import next_step
 from webapp.domain.strategies import Strategy
+from webapp.domain.unacted import halt_due
 from webapp.domain.wire import jsonable
 from webapp.models import Account, Order, OrderTransition
 from webapp.services import desk_state, idempotency, journal, monitors
@@ -87,6 +88,7 @@ def run_cycle(
             return known
         _tighten(desk, request)
         changes = Changes()
+        _note_halt_due(desk, at, changes)
         set_aside = desk.resting.pop(request.symbol, []) if request.alone else []
         outcome = cycle.run(
             desk, Trigger(request.symbol, request.trigger_source, request.proposal, strategy), at, changes
@@ -108,6 +110,13 @@ def replay(session: Session, request: CycleRequest, by: str) -> CycleResult | No
         return None
     known = idempotency.find(session, by, request.idempotency_key, request.fingerprint)
     return None if known is None else CycleResult(known.status, known.body, replayed=True)
+
+
+def _note_halt_due(desk: Desk, at: datetime, changes: Changes) -> None:
+    """Let nothing pass before a halt that is due, and see to it that it comes."""
+    desk.halt_due = halt_due(desk, at)
+    if desk.halt_due is not None:
+        changes.breaches.append(desk.halt_due)
 
 
 def _tighten(desk: Desk, request: CycleRequest) -> None:
@@ -166,6 +175,7 @@ def check(
     _tighten(desk, request)
     if request.alone:
         desk.resting.pop(request.symbol, None)
+    desk.halt_due = halt_due(desk, at)
     proposal = request.proposal
     if proposal is None and strategy is not None:
         proposal = cycle.ask(desk, Trigger(request.symbol, request.trigger_source, None, strategy), at)

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from webapp.domain.orders import Proposal
 from webapp.domain.policy import Policy
+from webapp.domain.records import Breach
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class RiskContext:
     trades_last_hour: int
     hour_frees_at: datetime | None
     trades_today: int
+    halt_due: Breach | None = None
 
     @property
     def reduces(self) -> bool:

@@ -11,6 +11,7 @@ from decimal import Decimal
 from webapp.domain.moments import midnight, seconds
 from webapp.domain.money import HUNDRED, ZERO, exact, plain, short, telling
 from webapp.domain.orders import Side
+from webapp.domain.records import Breach
 from webapp.domain.risk.context import RiskContext
 from webapp.domain.risk.saying import at_least, at_most, measure, unknown
 from webapp.domain.risk.verdict import Verdict
@@ -19,14 +20,17 @@ Rule = Callable[[RiskContext], Verdict]
 
 
 def kill_switch_active(ctx: RiskContext) -> Verdict:
-    """While the desk is halted nothing trades."""
-    return switch(ctx.halted)
+    """While the desk is halted nothing trades, nor between a reason to halt and the halt."""
+    return switch(ctx.halted, ctx.halt_due)
 
 
-def switch(halted: bool) -> Verdict:
-    """The kill switch's verdict, which needs no order."""
+def switch(halted: bool, due: Breach | None = None) -> Verdict:
+    """The kill switch's verdict, which needs no order; ``due`` is what the desk is about to be halted for."""
     sentence = "Trading is halted by the kill switch." if halted else "The kill switch is off."
-    return Verdict("KILL_SWITCH_ACTIVE", not halted, Decimal(halted), ZERO, "bool", sentence)
+    if due is not None and not halted:
+        sentence = f"Trading is being halted by the kill switch: {due.reason}."
+    active = halted or due is not None
+    return Verdict("KILL_SWITCH_ACTIVE", not active, Decimal(active), ZERO, "bool", sentence)
 
 
 def stale_market_data(ctx: RiskContext) -> Verdict:
