@@ -72,9 +72,9 @@ def watch(
     """
     with one_moment(session):
         desk, at = desk_state.load(session, [], ACTOR, now)
-        breaches = []
-        if not desk.halted:
-            breaches = [*_lasting(session, symbols, desk, now, since), *_not_acted_on(session, desk, at)]
+        breaches: list[Breach] = []
+        if not desk.halted:  # what is quickly seen first: the other reads windows of quotes, and may take too long
+            breaches = _lasting(session, symbols, desk, now, since) or _not_acted_on(session, desk, at)
     return act_on(session, breaches, now)
 
 
