@@ -5,7 +5,7 @@ as the last one in there left it; whoever only looks reads it all in one moment.
 """
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,8 +17,7 @@ from webapp.domain.book import Book
 from webapp.domain.desk import Desk, RestingOrder
 from webapp.domain.errors import Conflict
 from webapp.domain.ids import TimeOrderedIds
-from webapp.domain.market import FUTURE_TOLERANCE, WINDOW_CAP, SeenTick, Tick
-from webapp.domain.measure import MOVE_WINDOW
+from webapp.domain.market import WINDOW_CAP, Tick
 from webapp.domain.moments import midnight
 from webapp.domain.money import ZERO
 from webapp.domain.orders import OrderStatus, Side
@@ -26,6 +25,7 @@ from webapp.domain.policy import Policy
 from webapp.domain.positions import Position
 from webapp.domain.records import OrderRow
 from webapp.queries.day_start import day_start
+from webapp.services import tapes
 
 _ACCOUNT = """
 SELECT a.starting_cash, a.cash, a.fees_paid, a.peak_nav, p.version, p.limits,
@@ -40,24 +40,6 @@ _RESTING = """
 SELECT o.order_id, o.cycle_id, o.signal_id, o.symbol, o.side, o.qty, o.limit_price, o.created_at,
        coalesce((SELECT sum(f.qty) FROM fills f WHERE f.order_id = o.order_id), 0) AS filled
 FROM orders o WHERE o.status = 'approved' ORDER BY o.created_at, o.order_id
-"""
-_QUOTES = """
-SELECT q.symbol, t.tick_id, t.bid_price, t.ask_price, t.event_at
-FROM unnest(CAST(:symbols AS text[])) AS q(symbol)
-CROSS JOIN LATERAL (
-  (SELECT * FROM market_ticks m WHERE symbol = q.symbol AND event_at >= :move_since AND event_at <= :now
-   AND NOT EXISTS (SELECT FROM late_ticks l WHERE l.tick_id = m.tick_id) ORDER BY event_at, tick_id LIMIT 1)
-  UNION
-  (SELECT * FROM market_ticks m WHERE symbol = q.symbol AND event_at >= :window_since AND event_at <= :latest
-   AND NOT EXISTS (SELECT FROM late_ticks l WHERE l.tick_id = m.tick_id)
-   ORDER BY event_at DESC, tick_id DESC LIMIT :cap)
-  UNION
-  (SELECT * FROM market_ticks m WHERE symbol = q.symbol AND event_at >= :watch_since AND event_at <= :latest
-   AND NOT EXISTS (SELECT FROM late_ticks l WHERE l.tick_id = m.tick_id))
-  UNION
-  (SELECT * FROM market_ticks WHERE symbol = q.symbol ORDER BY event_at DESC, tick_id DESC LIMIT 1)
-) t
-ORDER BY t.event_at, t.tick_id
 """
 _TRADES = """
 SELECT created_at FROM orders WHERE status IN ('approved', 'executed', 'canceled')
@@ -85,11 +67,13 @@ def load(
     window_seconds: int = 0,
     cap: int | None = WINDOW_CAP,
     seed: bytes | None = None,
+    coming: Sequence[Tick] = (),
 ) -> tuple[Desk, datetime]:
     """The desk as far as the given symbols need it, and the instant it is judged at.
 
     ``now`` None means the database's clock, read once the gate is open. ``window_seconds`` is how far back a strategy
-    looks, ``cap`` how many quotes of it are read at most (None: all of them). ``seed`` makes ids repeatable.
+    looks, ``cap`` how many quotes of it are read at most (None: all of them, and of the watched windows too). ``seed``
+    makes ids repeatable; ``coming`` are the quotes that the desk is going to take.
     Raises :class:`Conflict` when the books of a foreign database were never derived.
     """
     account, desk_now = _account(session, now)
@@ -101,7 +85,7 @@ def load(
     _load_resting(session, desk)
     wanted = sorted(set(symbols) | set(desk.resting))
     _load_positions(session, book, wanted)
-    _load_quotes(session, desk, wanted, desk_now, window_seconds, cap)
+    tapes.fill(session, desk, wanted, desk_now, window_seconds=window_seconds, cap=cap, coming=coming)
     _load_activity(session, desk, desk_now)
     _load_snapshots(session, desk, desk_now)
     if policy.max_fill_notional is not None:
@@ -135,24 +119,6 @@ def _load_resting(session: Session, desk: Desk) -> None:
             OrderStatus.APPROVED, None, row.created_at,
         )  # fmt: skip
         desk.rest(RestingOrder(order, row.qty - row.filled, row.created_at + ttl))
-
-
-def _load_quotes(
-    session: Session, desk: Desk, symbols: list[str], now: datetime, window_seconds: int, cap: int | None
-) -> None:
-    """Fill the tapes, watching every quote again, so that a suspect one is still suspect.
-
-    Two windows are read: a bad print that comes first in one is known for bad only by the quotes before it.
-    """
-    watched = timedelta(seconds=2 * desk.policy.anomaly_window_seconds)
-    reach = {"move_since": now - MOVE_WINDOW, "window_since": now - timedelta(seconds=window_seconds)}
-    reach |= {"watch_since": now - watched, "latest": now + FUTURE_TOLERANCE}
-    for row in session.execute(text(_QUOTES), {"symbols": symbols, "now": now, "cap": cap, **reach}):
-        tick = Tick(row.symbol, row.bid_price, row.ask_price, row.event_at)
-        desk.tape(row.symbol).add(SeenTick(row.tick_id, tick), trusted=False)
-        breach = desk.watch_move(tick)
-        if breach is not None:
-            desk.unacted[tick.event_at] = breach
 
 
 def _load_activity(session: Session, desk: Desk, now: datetime) -> None:

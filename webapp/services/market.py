@@ -53,7 +53,7 @@ def accept(session: Session, ticks: Sequence[Tick], by: str, now: datetime | Non
 def _store(session: Session, ticks: Sequence[Tick], by: str, now: datetime | None, changes: Changes) -> None:
     with transaction(session):
         enter_gate(session)
-        desk, at = desk_state.load(session, {tick.symbol for tick in ticks}, by, now)
+        desk, at = desk_state.load(session, {tick.symbol for tick in ticks}, by, now, coming=ticks)
         if (due := halt_due(desk, at)) is not None:  # first, so that these quotes fill nothing before the halt
             changes.breaches.append(due)
         desk.advance(at, changes)
