@@ -22,6 +22,8 @@ from webapp.services import desk_state, journal
 Story = Sequence[tuple[float, int]]
 """Seconds from each quote to the next, below zero for one that comes late; and the mids."""
 NAMES = count()
+SHOWN_SECONDS = 1
+"""How far back the strategy looks: hardly at all, because what it is shown is read in any case."""
 STEPS = st.sampled_from([0, 0, 0.000001, 0.1, 0.3, 0.5, 1, 1, 1.5, 2, 2, 3, 4.999999, 5, 5.000001, 10, 15, -1, -4])
 CALM = st.integers(980, 1020)
 WILD = st.sampled_from([800, 891, 900, 909, 931, 950, 1050, 1069, 1080, 1099, 1100, 1122, 1250, 2000])
@@ -61,7 +63,7 @@ def decisions(desk: Desk, symbol: str, coming: Sequence[Tick], now: Any) -> list
     extremes = tape.extremes_since(window_of(tick, desk.policy))
     warning = None if extremes is None else judge_move(tick, *extremes, desk.policy, desk.policy.anomaly_warn_pct)
     found: list[Any] = [tape.newest, dict(desk.suspects), dict(desk.unacted), warning]
-    found += [tape.first_since(now - timedelta(minutes=5)), tape.window(now - timedelta(seconds=30))]
+    found += [tape.first_since(now - timedelta(minutes=5)), tape.window(now - timedelta(seconds=SHOWN_SECONDS))]
     for new in coming:
         changes = Changes()
         desk.take_tick(new, now + timedelta(seconds=60), changes)
@@ -87,8 +89,8 @@ def test_what_is_left_unread_changes_no_decision(session: Session, window: int, 
         for step, mid in then:
             at += max(step, 0)
             coming.append(quote(mid, at=at, symbol=symbol))
-        whole, _ = desk_state.load(session, [symbol], BOT, now, window_seconds=30, cap=None, seed=b"1")
-        told, _ = desk_state.load(session, [symbol], BOT, now, window_seconds=30, seed=b"1", coming=coming)
+        whole, _ = desk_state.load(session, [symbol], BOT, now, window_seconds=SHOWN_SECONDS, cap=None, seed=b"1")
+        told, _ = desk_state.load(session, [symbol], BOT, now, window_seconds=SHOWN_SECONDS, seed=b"1", coming=coming)
         session.rollback()
         assert decisions(told, symbol, coming, now) == decisions(whole, symbol, coming, now)
 
