@@ -77,6 +77,10 @@ def test_what_is_left_unread_changes_no_decision(session: Session, window: int, 
 
     # A quote that is odd is judged by the lowest of its own window, not of a stretch that began before it.
     @example([(0, 905), (2, 908), (1, 940), (8, 1000), (0.1, 1000), (2.4, 1000)], [], 0)
+    # What was never trusted hides no lower and no higher quote that was.
+    @example([(0, 1000), (1, 1200), (1, 1000), (1, 1020), (1, 1000), (1, 1000)], [(1, 915), (0.1, 915)], 0)
+    # A confirmed move begins the window anew: the lowest before it hides no low after it.
+    @example([(0, 1000), (2, 1100), (1, 1100), (1, 1005), (1, 1095)], [(1, 1106), (0.1, 1106)], 0)
     @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
     @given(
         STORIES,
