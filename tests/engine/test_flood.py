@@ -7,10 +7,11 @@ from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
 from tests.engine.test_engine import Quotes, alive, eventually, pooled, quick
-from tests.services.desks import BOT, CALM, SOL, limits, one, tamper, wish
+from tests.services.desks import BOT, CALM, SOL, limits, one, wish
 from webapp.domain.market import Tick
 from webapp.services import kill_switch, market, trading
 from webapp.services.trading import CycleRequest
+from webapp.services.transaction import enter_gate, transaction
 
 __all__ = ["pooled", "quick"]
 
@@ -26,7 +27,7 @@ SELECT gen_random_uuid(), :symbol, mid, mid, mid, 0, at, at FROM (
 
 
 def test_engine_keeps_its_lead_and_its_halts_however_many_quotes_a_window_holds(
-    session: Session, engine: Engine, pooled: Engine
+    session: Session, pooled: Engine
 ) -> None:
     limits(session, **{**CALM, "anomaly_window_seconds": 3_600, "anomaly_warn_pct": "5", "anomaly_halt_pct": "10"})
     market.accept(session, [Tick(SOL, Decimal(100), Decimal(100), datetime.now(UTC))], BOT)
@@ -38,7 +39,9 @@ def test_engine_keeps_its_lead_and_its_halts_however_many_quotes_a_window_holds(
     with alive(pooled, Quotes(SOL)) as runner:
         eventually(lambda: runner.hand.counts.cycles >= CYCLES, "the engine does not get through its cycles")
         assert one(session, "SELECT epoch FROM engine_lease") == 1, "it lost its lead"
-        tamper(engine, "UPDATE account SET peak_nav = 20000")
+        with transaction(session):
+            enter_gate(session)  # or a step that is under way would write the old peak again
+            session.execute(text("UPDATE account SET peak_nav = 20000"))
         eventually(lambda: kill_switch.state(session).enabled, "a drawdown beyond its limit halted nothing")
         assert one(session, "SELECT epoch FROM engine_lease") == 1, "it lost its lead"
     assert str(kill_switch.state(session).reason).startswith("MAX_DRAWDOWN")

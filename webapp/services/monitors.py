@@ -41,10 +41,19 @@ _HEARTBEAT = """
 SELECT beat_at, pid, host, clock_timestamp() AS now, (SELECT enabled FROM kill_switch) AS halted
 FROM heartbeats WHERE process = :process
 """
-# A little below the limit: whether it is a breach is for the core to say, which divides where this multiplies.
+# A little below the limit: whether it is a breach is for the core to say, which divides where this multiplies. By the
+# candles of the minutes that the windows touch, because the quotes in them may be any number.
 _MOVED = """
-SELECT symbol FROM market_ticks WHERE event_at > :since AND event_at <= :until
-GROUP BY symbol HAVING max(mid_price) - min(mid_price) >= min(mid_price) * CAST(:pct AS numeric) / 101
+WITH RECURSIVE quoted AS (
+  (SELECT symbol FROM candles ORDER BY symbol LIMIT 1)
+  UNION ALL
+  SELECT (SELECT c.symbol FROM candles c WHERE c.symbol > q.symbol ORDER BY c.symbol LIMIT 1)
+  FROM quoted q WHERE q.symbol IS NOT NULL
+)
+SELECT q.symbol FROM quoted q CROSS JOIN LATERAL (
+  SELECT min(low) AS low, max(high) AS high FROM candles WHERE symbol = q.symbol AND width_seconds = 60
+  AND bucket_at > CAST(:since AS timestamptz) - interval '60 seconds' AND bucket_at <= :until
+) moved WHERE moved.high - moved.low >= moved.low * CAST(:pct AS numeric) / 101
 """
 _FAILED_CHECK = "SELECT name, detail FROM self_checks WHERE NOT ok ORDER BY name DESC LIMIT 1"
 
