@@ -104,6 +104,25 @@ def test_a_policy_that_changes_nothing_stays_the_version_it_is(bot: Bot) -> None
     assert bot.put("/risk/policy", policy).json["version"] == policy["version"]
 
 
+def test_a_policy_put_on_an_overtaken_version_is_a_conflict_when_the_version_is_said(bot: Bot) -> None:
+    policy = bot.get("/risk/policy").json
+    tighter = bot.ask("PUT", "/risk/policy", policy | {"max_order_notional": "10"}, **{"If-Match": '"1"'}).json
+    assert tighter["version"] == 2
+    mine = policy | {"cooldown_seconds": 61}
+    details = refused(bot.ask("PUT", "/risk/policy", mine, **{"If-Match": "1"}), 409, "CONFLICT")
+    assert details["version"] == 2
+    assert bot.get("/risk/policy").json == tighter
+    again = tighter | {"cooldown_seconds": 61}
+    assert bot.ask("PUT", "/risk/policy", again, **{"If-Match": "2"}).json["max_order_notional"] == "10"
+    assert bot.put("/risk/policy", mine).json["max_order_notional"] == "1000", "unsaid, it replaces what is in force"
+
+
+@pytest.mark.parametrize("written", ["", "*", "x", "-1", "1.0", '"1', "1, 2", "W/1", "1" * 10, "\u0661"])
+def test_a_version_that_is_none_is_refused_by_the_name_of_its_header(bot: Bot, written: str) -> None:
+    policy = bot.get("/risk/policy").json
+    refused(bot.ask("PUT", "/risk/policy", policy, **{"If-Match": written}), 400, "BAD_REQUEST", "If-Match")
+
+
 def test_the_limits_may_stand_in_an_object_of_their_own(bot: Bot) -> None:
     limits = Policy.default().to_document() | {"cooldown_seconds": 5}
     assert bot.put("/risk/policy", {"policy": limits, "reason": "r"}).json["cooldown_seconds"] == 5

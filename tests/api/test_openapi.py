@@ -121,6 +121,14 @@ def test_scopes_bodies_and_errors_are_told(client: FlaskClient) -> None:
     assert paths["/v1/docs"]["get"]["security"] == []
 
 
+def test_header_that_a_call_looks_at_is_told_with_the_answer_it_may_get(client: FlaskClient) -> None:
+    put = client.get("/v1/openapi.json").json["paths"]["/v1/risk/policy"]["put"]
+    (header,) = [found for found in put["parameters"] if found["name"] == "If-Match"]
+    assert (header["in"], header["required"]) == ("header", False)
+    assert "409" in put["responses"]
+    assert "<code>If-Match</code>" in client.get("/v1/docs").get_data(as_text=True)
+
+
 def test_every_list_tells_its_filters_and_columns(client: FlaskClient) -> None:
     document = client.get("/v1/openapi.json").json
     parameters = {found["name"] for found in document["paths"]["/v1/orders"]["get"]["parameters"]}

@@ -212,6 +212,28 @@ def test_version_that_came_between_is_not_undone_by_saving(visit, admin, session
     assert (str(now.max_drawdown), now.cooldown_seconds, now.max_trades_per_day) == ("800", 45, 900)
 
 
+@pytest.mark.parametrize("said", [True, False], ids=["form", "program that names no version"])
+def test_version_that_comes_while_the_form_is_being_saved_is_not_undone(visit, admin, session, monkeypatch, said):
+    """Between the page's look at the version and its turn at the gate, where another admin's tighter limit gets in."""
+    form = visit("/risk/policy", client=admin).fill("risk-policy", cooldown_seconds="61", reason="calmer")
+    sent = form if said else {name: form[name] for name in ("csrf_token", "cooldown_seconds", "reason")}
+    save_it = policy.change
+
+    def overtaken(*args, **kwargs):
+        save_it(session, Policy.default().to_document() | {"max_order_notional": "10"}, by="user:ada")
+        return save_it(*args, **kwargs)
+
+    monkeypatch.setattr("webapp.pages.policy.policy.change", overtaken)
+    page = visit("/risk/policy", client=admin, post=sent, status=409)
+
+    assert "Largest order went from 1000 to 10." in page.text
+    fields = page.fill("risk-policy")
+    wanted = {"cooldown_seconds": "61", "max_order_notional": "10", "version": "2", "reason": "calmer"}
+    assert {name: fields[name] for name in wanted} == wanted
+    now = policy.current(session)
+    assert (now.version, str(now.policy.max_order_notional), now.policy.cooldown_seconds) == (2, "10", 60)
+
+
 @pytest.mark.parametrize("version", ["99", "-1", "x" * 40, "٣", "12345678901234567890"])
 def test_version_nobody_knows_is_a_conflict_and_loses_nothing(visit, admin, version):
     form = visit("/risk/policy", client=admin).fill("risk-policy", max_drawdown="800") | {"version": version}

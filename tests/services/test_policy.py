@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from tests import builders
 from tests.services.desks import after, counts, cycle, dump, grown, limits, one, quote, rows, take, tamper
-from webapp.domain.errors import BadInput, InvalidPolicy, NotFound
+from webapp.domain.errors import BadInput, Conflict, InvalidPolicy, NotFound
 from webapp.domain.policy import Policy
 from webapp.queries import overview
 from webapp.services import audit, books, desk_state, policy, trading
@@ -72,6 +72,35 @@ def test_changes_racing_each_other_are_versions_one_after_the_other(session: Ses
         assert later["difference"] == {
             "cooldown_seconds": [earlier["limits"]["cooldown_seconds"], later["limits"]["cooldown_seconds"]]
         }
+
+
+def test_change_based_on_an_older_version_is_a_conflict_that_undoes_nothing(session: Session) -> None:
+    policy.change(session, {**DEFAULT, "max_order_notional": "10"}, "user:bea", based_on=1)
+    before = dump(session)
+    with pytest.raises(Conflict) as caught:
+        policy.change(session, {**DEFAULT, "cooldown_seconds": 61}, "user:ada", based_on=1)
+    assert caught.value.details == {"version": 2}
+    assert dump(session) == before
+    assert policy.change(session, {**DEFAULT, "cooldown_seconds": 61}, "user:ada", based_on=2).version == 3
+
+
+def test_of_changes_racing_on_the_same_version_one_takes_effect(session: Session, engine: Engine) -> None:
+    """Each had read version 1 before any of them began, so a comparison made before the gate would pass them all."""
+    together = Barrier(6)
+
+    def change(number: int) -> int | None:
+        with Session(engine) as own:
+            assert policy.current(own).version == 1
+            together.wait()
+            try:
+                return policy.change(own, {**DEFAULT, "cooldown_seconds": number}, "user:ada", based_on=1).version
+            except Conflict:
+                return None
+
+    with ThreadPoolExecutor(6) as pool:
+        versions = list(pool.map(change, range(6)))
+    assert sorted(versions, key=str) == [2, *[None] * 5]
+    assert policy.current(session).version == 2
 
 
 def test_next_cycle_is_judged_by_the_new_version_and_says_so(session: Session) -> None:

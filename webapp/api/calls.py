@@ -53,6 +53,7 @@ class Call:
     headers: tuple[str, ...]
     mimetype: str
     query: Mapping[str, Mapping[str, Any]]
+    takes: Mapping[str, Mapping[str, Any]]
     pace: str | None
     while_paused: bool
     urgent: bool
@@ -77,14 +78,15 @@ def call(
     headers: tuple[str, ...] = (),
     mimetype: str = "application/json",
     query: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
+    takes: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
     pace: str | None = "",
     while_paused: bool = False,
     urgent: bool = False,
 ) -> Callable[[Callable[..., Response]], Callable[..., Response]]:
     """Declare the decorated function as one call. With a `body`, the function gets it, checked, as `body=`.
 
-    `query` names its parameters with their schemas. Without a `pace` it is a read if the scope `read` opens it, else a
-    write.
+    `query` names its parameters with their schemas, `takes` the headers it looks at with what the document says of
+    them. Without a `pace` it is a read if the scope `read` opens it, else a write.
     """
     budget = pace if pace != "" else "reads" if scopes == ("read",) else "writes" if scopes else None
 
@@ -92,7 +94,8 @@ def call(
         summary, _, description = (view.__doc__ or view.__name__).partition("\n")
         CALLS[f"{bp.name}.{view.__name__}"] = Call(
             method, path, view.__name__, summary.strip(), " ".join(description.split()), scopes, body, body_optional,
-            max_body, answer, status, listing, errors, headers, mimetype, query, budget, while_paused, urgent,
+            max_body, answer, status, listing, errors, headers, mimetype, query, takes, budget,
+            while_paused, urgent,
         )  # fmt: skip
 
         @wraps(view)

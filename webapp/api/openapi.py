@@ -182,6 +182,7 @@ def _parameters(call: Call) -> list[Document]:
     if call.listing is not None and call.method == "GET":
         found += [_query(name, schema) for name, schema in _list_parameters(call.listing).items()]
     found += [_query(name, dict(schema)) for name, schema in call.query.items()]
+    found += [{"name": name, "in": "header", "required": False, **said} for name, said in call.takes.items()]
     return [*found, REQUEST_ID]
 
 

@@ -78,7 +78,7 @@ def _operation(method: str, path: str, operation: Document) -> Operation:
         parameters=[
             Item(given["name"], _type(given["schema"]), given["required"], given.get("description", ""))
             for given in operation.get("parameters", ())
-            if given["in"] != "header"
+            if given["name"] != "X-Request-Id"
         ],
         body=_type(next(iter(body["content"].values()))["schema"]) if body else None,
         answers=[

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from flask import Blueprint, Response, flash, request
 
-from webapp.domain.errors import BadInput, InvalidPolicy
+from webapp.domain.errors import BadInput, Conflict, InvalidPolicy
 from webapp.domain.policy import FIELDS, Policy
 from webapp.domain.policy_sense import cautions
 from webapp.domain.risk.hindsight import LIMIT_OF, look_back
@@ -47,29 +47,20 @@ def update() -> Any:
     current = policy.current(db.session())
     typed = policy_form.typed(request.form)
     if overtaken(current):
-        return _overtaken(current, typed)
+        return _overtaken(current, typed, _policy_of_the_form() or current.policy)
     texts = policy_form.texts(current.policy) | typed
     step = request.form.get("step", "")
     if step == "edit":
         return _form(current, texts)
+    document = policy_form.document(typed, current.policy)
     try:
-        if step == "review":
-            return _review(current, Policy.from_document(policy_form.document(typed, current.policy)), texts)
-        changed = policy.change(
-            db.session(),
-            policy_form.document(typed, current.policy),
-            by=current_actor(),
-            reason=request.form.get("reason"),
-        )
+        return _review(current, Policy.from_document(document), texts) if step == "review" else _save(current, document)
+    except Conflict:
+        return _overtaken(policy.current(db.session()), typed, current.policy)
     except InvalidPolicy as error:
         return _form(current, texts, error.problems, 422)
     except BadInput as error:
         return _form(current, texts, {error.field: error.reason}, 422)
-    if changed.version == current.version:
-        flash("Nothing was different, so the policy stays as it is.", "warn")
-    else:
-        flash(f"Policy version {changed.version} is in force.", "good")
-    return see_other(HOME)
 
 
 @bp.post(f"{HOME}/preview")
@@ -104,6 +95,17 @@ def _difference(before: Policy, after: Policy) -> dict[str, Any]:
     }
 
 
+def _save(current: PolicyRecord, document: Mapping[str, Any]) -> Any:
+    """Raises Conflict when somebody else's version came between, also after ``current`` was read."""
+    reason = request.form.get("reason")
+    changed = policy.change(db.session(), document, by=current_actor(), reason=reason, based_on=current.version)
+    if changed.version == current.version:
+        flash("Nothing was different, so the policy stays as it is.", "warn")
+    else:
+        flash(f"Policy version {changed.version} is in force.", "good")
+    return see_other(HOME)
+
+
 def _review(current: PolicyRecord, wanted: Policy, texts: Mapping[str, str]) -> Any:
     difference = _difference(current.policy, wanted)
     if not difference["changes"]:
@@ -113,11 +115,15 @@ def _review(current: PolicyRecord, wanted: Policy, texts: Mapping[str, str]) -> 
     return answer(*REVIEW, current=current, texts=texts, typed_reason=reason, fields=FIELDS, **difference)
 
 
-def _overtaken(current: PolicyRecord, typed: Mapping[str, str]) -> Response:
-    """Somebody else's version came between: the form on theirs, with one's own changes kept."""
+def _policy_of_the_form() -> Policy | None:
+    """The policy that the form was filled on, if there ever was one of that version."""
     version = request.form.get("version", "")
-    base = surroundings.policy_of(db.session(), int(version)) if version.isdecimal() and len(version) < 10 else None
-    merged, meanwhile = policy_form.merge(typed, base or current.policy, current.policy)
+    return surroundings.policy_of(db.session(), int(version)) if version.isdecimal() and len(version) < 10 else None
+
+
+def _overtaken(current: PolicyRecord, typed: Mapping[str, str], base: Policy) -> Response:
+    """Somebody else's version came between: the form on theirs, with one's own changes to ``base`` kept."""
+    merged, meanwhile = policy_form.merge(typed, base, current.policy)
     return _form(current, merged, {}, 409, meanwhile=meanwhile)
 
 

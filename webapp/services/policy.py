@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
-from webapp.domain.errors import InvalidPolicy, NotFound
+from webapp.domain.errors import Conflict, InvalidPolicy, NotFound
 from webapp.domain.ids import TimeOrderedIds
 from webapp.domain.money import ZERO
 from webapp.domain.policy import Policy
@@ -42,17 +42,28 @@ def current(session: Session) -> PolicyRecord:
 
 
 def change(
-    session: Session, document: Mapping[str, Any], by: str, reason: str | None = None, now: datetime | None = None
+    session: Session,
+    document: Mapping[str, Any],
+    by: str,
+    reason: str | None = None,
+    now: datetime | None = None,
+    *,
+    based_on: int | None = None,
 ) -> PolicyRecord:
     """Put a whole policy in force; a document that changes nothing leaves the version as it is.
 
-    Raises :class:`InvalidPolicy` naming each bad field, also when the starting cash would change after a first fill.
+    ``based_on`` is the version that whoever wrote the document had read; without it the document replaces whichever
+    is in force. Raises :class:`Conflict` when another version is in force by now, :class:`InvalidPolicy` naming each
+    bad field, also when the starting cash would change after a first fill.
     """
     wanted = Policy.from_document(document)
     why = check_reason(reason, required=False)
     with transaction(session):
         enter_gate(session)
         before = current(session)
+        # Here, where nobody else can put one in force: compared before the gate, a version could still come between.
+        if based_on is not None and before.version != based_on:
+            raise Conflict(f"policy version {before.version} is in force, not {based_on}", version=before.version)
         difference = before.policy.difference(wanted)
         if not difference:
             return before
