@@ -1,4 +1,4 @@
-"""What is done to the doors of the desk, by the name under which the audit keeps it."""
+"""What is done to the doors of the desk, and who asked for a release, by the names under which the audit keeps it."""
 
 ACTS = (
     "login",
@@ -20,6 +20,7 @@ ACTS = (
     "token_capped",
     "share_created",
     "share_revoked",
+    "release_asked",
 )
 NOBODY = "nobody"
 """The actor of an act by somebody who did not get in."""

@@ -15,7 +15,7 @@ from webapp.extensions import db
 from webapp.pages.desk import may_halt, switch_state
 from webapp.pages.lists import ListPage, context_of, install_twins
 from webapp.queries import halt_checks, switch
-from webapp.services import kill_switch, self_checks
+from webapp.services import kill_switch, second_person, self_checks
 from webapp.services.kill_switch import HaltReceipt, ReleasePending
 from webapp.web.auth import current_actor, has_role, role
 from webapp.web.filters import money
@@ -197,7 +197,7 @@ def _situation() -> dict[str, Any]:
         "may_release": may_release,
         "release_role": release_role(),
         "release_people": config.release_people,
-        "second_within": kill_switch.SECOND_PERSON_WITHIN,
+        "second_within": second_person.SECOND_PERSON_WITHIN,
     }
     return {**found, "now_version": version_of(*found.values())}
 

@@ -6,7 +6,7 @@ import os
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import Connection, insert, select
 from sqlalchemy.orm import Session
 
 from webapp.domain.acts import NOBODY
@@ -17,7 +17,7 @@ from webapp.services.transaction import database_now, transaction
 
 
 def record(
-    session: Session,
+    session: Session | Connection,
     act: str,
     by: str,
     subject: str | None = None,

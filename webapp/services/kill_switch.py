@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import lru_cache
 from threading import Event, Thread
 from typing import Any, TypeVar
@@ -25,7 +25,9 @@ from webapp.domain.ids import TimeOrderedIds
 from webapp.domain.money import quantise
 from webapp.domain.reasons import check_reason
 from webapp.models.locks import GATE
+from webapp.services import second_person
 from webapp.services.deadline import bound
+from webapp.services.second_person import Asked
 from webapp.services.transaction import database_now
 
 PATIENCE_MS = 250
@@ -34,7 +36,6 @@ LONGEST_WAIT_MS = 5 * PATIENCE_MS
 """Ended connections are gone within milliseconds, on a machine without a breath left within a second."""
 ANSWER_SECONDS = 8.0
 """After this a server that says nothing is given up, and the halt is told as not confirmed."""
-SECOND_PERSON_WITHIN = timedelta(minutes=15)
 R = TypeVar("R")
 
 _END_HOLDERS = """
@@ -61,10 +62,6 @@ _NAV = "SELECT cash + coalesce((SELECT sum(qty * mark_price) FROM positions), 0)
 _NEW_PEAK = "UPDATE account SET peak_since = :at, updated_at = clock_timestamp(), peak_nav = :nav RETURNING peak_nav"
 _KEEP_PEAK = "UPDATE account SET updated_at = clock_timestamp() RETURNING peak_nav"
 _HEAD = "SELECT seq || ':' || hash FROM audit_head"
-_ASK = """
-INSERT INTO release_requests (id, actor, reason, requested_at) VALUES (1, :actor, :reason, :at)
-ON CONFLICT (id) DO UPDATE SET actor = excluded.actor, reason = excluded.reason, requested_at = excluded.requested_at
-"""
 
 
 @dataclass(frozen=True)
@@ -159,7 +156,8 @@ def release(
 ) -> ReleaseReceipt | ReleasePending:
     """Let the desk trade again; drawdown is measured anew from the NAV of this moment, unless ``keep_peak``.
 
-    With ``people`` 2, the first call only asks; somebody else's within :data:`SECOND_PERSON_WITHIN` takes effect.
+    With ``people`` 2, the first call only asks; somebody else's within :data:`second_person.SECOND_PERSON_WITHIN`
+    takes effect; its event names both with their reasons. A token counts as the person who made it.
     Raises :class:`BadInput` without a reason, :class:`Conflict` when the desk is not halted, :class:`Unconfirmed`.
     """
     text_reason = check_reason(reason, required=True)
@@ -219,27 +217,23 @@ def _release(
     if before is not None and before.enabled is False:
         raise Conflict("the desk is not halted")
     at = database_now(connection) if now is None else now
-    if wish.people > 1 and not _seconded(connection, wish, at):
+    own = Asked(wish.by, wish.reason)
+    first = second_person.first_of_two(connection, own, at) if wish.people > 1 else None
+    if wish.people > 1 and first is None:
         return ReleasePending(wish.by, wish.reason, at)
+    reason = wish.reason if first is None else second_person.both_reasons(own, first)
     ids = TimeOrderedIds(os.urandom(16) if seed is None else seed)
     event_id = ids.next(at)
-    event = {"event_id": event_id, "enabled": False, "reason": wish.reason, "actor": wish.by, "at": at}
+    event = {"event_id": event_id, "enabled": False, "reason": reason, "actor": wish.by, "at": at}
     connection.execute(text("DELETE FROM release_requests"))
     # Rounded here, like all money: PostgreSQL's round() takes halves up.
     nav = None if wish.keep_peak else quantise(connection.execute(text(_NAV)).scalar_one(), "nav")
     peak = connection.execute(text(_KEEP_PEAK if nav is None else _NEW_PEAK), {"at": at, "nav": nav}).scalar_one()
     connection.execute(text(_SET_STATE), event)
+    if first is not None:
+        second_person.record(connection, own, at)
     connection.execute(text(_ADD_EVENT), event)
-    return ReleaseReceipt(event_id, at, wish.reason, wish.by, str(peak), wish.keep_peak)
-
-
-def _seconded(connection: Connection, wish: _Wish, at: datetime) -> bool:
-    """Whether somebody else has asked for this release lately; if not, this wish is the one that waits."""
-    first = connection.execute(text("SELECT actor, requested_at FROM release_requests")).one_or_none()
-    if first is not None and first.actor != wish.by and at - first.requested_at <= SECOND_PERSON_WITHIN:
-        return True
-    connection.execute(text(_ASK), {"actor": wish.by, "reason": wish.reason, "at": at})
-    return False
+    return ReleaseReceipt(event_id, at, reason, wish.by, str(peak), wish.keep_peak)
 
 
 def _read_state(connection: Connection) -> Row[Any] | None:
