@@ -189,19 +189,6 @@ def test_rebuild_may_find_the_desk_halted_and_never_released(session: Session, e
     assert kill_switch.state(session).enabled
 
 
-@pytest.mark.parametrize(("keep_peak", "peak"), [(True, 10_500), (False, 10_000)])
-def test_peak_that_a_release_kept_outlives_a_rebuild(
-    session: Session, engine: Engine, keep_peak: bool, peak: int
-) -> None:
-    tamper(engine, f"UPDATE account SET peak_since = '{after(0)}'")
-    builders.snapshot(session, 10_500, after(1), cash=10_000, realized_pnl=0, unrealized_pnl=500)
-    kill_switch.halt(engine, "stop", "user:ada", after(2))
-    kill_switch.release(engine, "go on", "user:ada", after(3), keep_peak=keep_peak)
-    rebuild.rebuild(session, after(4))
-    assert one(session, "SELECT peak_nav FROM account") == peak
-    assert not kill_switch.state(session).enabled, "a rebuild halts no desk that was released"
-
-
 @pytest.fixture
 def curve(session: Session) -> Iterator[None]:
     """Another program's account: it began with 5000 and rounds at each fill."""

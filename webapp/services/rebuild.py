@@ -48,11 +48,23 @@ _LAST_SNAPSHOT = """
 SELECT nav, cash, realized_pnl, unrealized_pnl
 FROM portfolio_snapshots ORDER BY captured_at DESC, snapshot_id DESC LIMIT 1
 """
-# Since the last release, or for longer when that one kept the peak; an account opened just now knows only the releases.
-_PEAK = """
-SELECT max(nav) FROM portfolio_snapshots WHERE captured_at >= least(
-  (SELECT peak_since FROM account),
-  coalesce((SELECT max(created_at) FROM kill_switch_events WHERE NOT enabled), '-infinity'))
+_RELEASED = "(SELECT max(created_at) FROM kill_switch_events WHERE NOT enabled)"
+# Since the last release, or for longer when that one kept the peak; never from before the account had its cash.
+_OWN_PEAK = f"""
+SELECT greatest(peak_nav, (SELECT max(nav) FROM portfolio_snapshots WHERE captured_at >= greatest(
+  least(peak_since, coalesce({_RELEASED}, '-infinity')), opened_at)))
+FROM account
+"""  # noqa: S608  # a query of ours
+# Of another program nothing is known but its rows: the account here was opened without them, and so was its peak.
+_ADOPTED_PEAK = f"""
+UPDATE account SET peak_since = coalesce({_RELEASED}, peak_since)
+RETURNING coalesce((SELECT max(nav) FROM portfolio_snapshots WHERE captured_at >= coalesce({_RELEASED}, '-infinity')),
+  CASE WHEN {_RELEASED} IS NULL THEN CAST(:starting_cash AS numeric) END)
+"""  # noqa: S608  # as above
+# The rows are another program's when nothing was written to the account but its opening, or no order was known here.
+_FOREIGN = """
+SELECT (updated_at = peak_since AND opened_at IS NULL)
+  OR (EXISTS (SELECT FROM orders) AND NOT EXISTS (SELECT FROM order_transitions)) FROM account
 """
 # Latched: a rebuild may find that the desk is halted, never that it is not.
 _SWITCH = """
@@ -88,6 +100,8 @@ def size(session: Session) -> int:
 def rebuild(session: Session, now: datetime | None = None, progress: Progress = silent) -> Rebuilt:
     """Derive the companions anew, when their turn has come. A million fills take about half a minute.
 
+    The peak is noted at every mark, of which snapshots keep only some: a stored one that is higher stays, because a
+    repair must not forgive a drawdown. A desk that is adopted has the peak that its own rows tell.
     Raises :class:`OutOfRange` when the fills make amounts that the schema cannot hold, :class:`NotFound` when there is
     no policy.
     """
@@ -100,8 +114,7 @@ def rebuild(session: Session, now: datetime | None = None, progress: Progress = 
         _open_account(session, at)
         holdings, fills = folding.fold(session, progress)
         book = book_of(_marked(session, holdings), _starting_cash(session, holdings))
-        peak = session.execute(text(_PEAK)).scalar_one()
-        book.peak_nav = max(quantise(book.nav, "nav"), peak if peak is not None else book.starting_cash)
+        book.peak_nav = _peak(session, book)
         _store(session, book, at)
         chained = audit.adopt(session)
         history = adoption.adopt(session, progress)
@@ -115,8 +128,17 @@ def rebuild(session: Session, now: datetime | None = None, progress: Progress = 
 def _open_account(session: Session, at: datetime) -> None:
     cash = current(session).policy.starting_cash
     row = {"account_id": 1, "starting_cash": cash, "cash": cash, "fees_paid": 0, "last_nav": cash}
-    row |= {"peak_nav": cash, "peak_since": at}
+    row |= {"peak_nav": cash, "peak_since": at, "updated_at": at}
     session.execute(insert(Account).values(row).on_conflict_do_nothing())
+
+
+def _peak(session: Session, book: Book) -> Decimal:
+    """The highest NAV since the last release, in USDC: what drawdown counts from."""
+    foreign = session.execute(text(_FOREIGN)).scalar_one()
+    query, values = (_ADOPTED_PEAK, {"starting_cash": book.starting_cash}) if foreign else (_OWN_PEAK, {})
+    known: Decimal | None = session.execute(text(query), values).scalar_one()
+    nav = quantise(book.nav, "nav")
+    return nav if known is None else max(nav, known)
 
 
 def _marked(session: Session, holdings: Mapping[str, Holding]) -> dict[str, Holding]:
