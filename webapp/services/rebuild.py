@@ -66,14 +66,17 @@ _FOREIGN = """
 SELECT (updated_at = peak_since AND opened_at IS NULL)
   OR (EXISTS (SELECT FROM orders) AND NOT EXISTS (SELECT FROM order_transitions)) FROM account
 """
-# Latched: a rebuild may find that the desk is halted, never that it is not.
+# Latched: a rebuild may find that the desk is halted, never that it is not; what else the row says of a flip of this
+# desk's own is mended.
 _SWITCH = """
 INSERT INTO kill_switch (id, enabled, reason, actor, event_id, changed_at)
-SELECT 1, enabled, reason, actor, event_id, created_at FROM kill_switch_events
-ORDER BY created_at DESC, event_id DESC LIMIT 1
-ON CONFLICT (id) DO UPDATE SET enabled = true, reason = excluded.reason, actor = excluded.actor,
+SELECT 1, enabled, reason, actor, event_id, created_at FROM (
+  SELECT * FROM kill_switch_events ORDER BY created_at DESC, event_id DESC LIMIT 1) newest
+WHERE enabled OR EXISTS (SELECT FROM kill_switch)
+ON CONFLICT (id) DO UPDATE SET enabled = excluded.enabled, reason = excluded.reason, actor = excluded.actor,
   event_id = excluded.event_id, changed_at = excluded.changed_at
-WHERE excluded.enabled AND NOT kill_switch.enabled
+WHERE CASE WHEN excluded.enabled THEN NOT kill_switch.enabled OR kill_switch.event_id IS NOT NULL
+  ELSE NOT kill_switch.enabled AND kill_switch.event_id IS NOT NULL END
 """
 
 

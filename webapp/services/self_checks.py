@@ -114,8 +114,9 @@ def _drifted(drifts: Sequence[books.Drift]) -> str:
 
 
 def _faulty(fault: audit.Fault) -> str:
+    row = fault.source if fault.row_id is None else f"{fault.source} {fault.row_id}"
     place = "no link" if fault.seq is None else f"link {fault.seq}"
-    return f"the chain is broken: {fault.what} ({fault.source} {fault.row_id or ''}, {place})"
+    return f"the chain is broken: {fault.what} ({row}, {place})"
 
 
 def _store(session: Session, result: Checked) -> None:
