@@ -37,9 +37,10 @@ class Gate:
 # --- halts ----------------------------------------------------------------------------------------------------------
 def flip(connection: Connection, enabled: bool) -> None:
     """The switch and its event."""
-    connection.execute(text("UPDATE kill_switch SET enabled = :on"), {"on": enabled})
+    values = {"id": uuid4(), "on": enabled}
+    connection.execute(text("UPDATE kill_switch SET enabled = :on, event_id = :id"), values)
     event = "INSERT INTO kill_switch_events (event_id, enabled, actor, created_at) VALUES (:id, :on, 'test', now())"
-    connection.execute(text(event), {"id": uuid4(), "on": enabled})
+    connection.execute(text(event), values)
 
 
 def cancel_orders(connection: Connection) -> None:
