@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
-from tests.domain.contexts import context
+from tests.domain.contexts import blocking, context
 from tests.domain.desks import NOON, buy, sell
+from webapp.domain.book import Book
+from webapp.domain.desk import drawdown_breach
 from webapp.domain.policy import Policy
-from webapp.domain.policy_sense import LOOSER_WHEN_HIGHER, LOOSER_WHEN_LOWER, cautions, direction
+from webapp.domain.policy_sense import BLOCKING_ZEROS, LOOSER_WHEN_HIGHER, LOOSER_WHEN_LOWER, cautions, direction
 from webapp.domain.risk import RULE_CODES, evaluate
 from webapp.domain.risk.hindsight import LIMIT_OF, Decision, holds, look_back
 
@@ -103,6 +105,17 @@ def test_default_policy_has_nothing_odd_about_it() -> None:
 )
 def test_limit_that_is_out_of_reach_is_told(changes: dict[str, Any], field: str) -> None:
     assert field in cautions(replace(Policy.default(), **changes))
+
+
+@pytest.mark.parametrize("name", BLOCKING_ZEROS)
+def test_what_is_told_of_a_limit_of_zero_is_what_the_gate_does(name: str) -> None:
+    """An exit passes where it is said to, and nowhere else; no entry does."""
+    none = replace(Policy.default(), **{name: 0})
+    exit_passes = not blocking(policy=none, proposal=sell(1), position_qty=Decimal(2))
+    assert exit_passes == ("only exits pass" in cautions(none)[name])
+    assert name.upper() in blocking(policy=none)
+    halts = drawdown_breach(Book.opened_with(Decimal(10_000)), none) is not None
+    assert halts == ("halts the desk at once" in cautions(none)[name])
 
 
 def test_direction_of_a_change_is_told_where_there_is_one() -> None:

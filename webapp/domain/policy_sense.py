@@ -28,10 +28,14 @@ ORDERED: Final = (
     ("max_order_notional", "starting_cash", "the desk does not begin with that much"),
 )
 """Pairs of limits of which the first is out of reach when it is above the second, and why."""
-BLOCKING_ZEROS: Final = (
-    *("max_order_notional", "max_position_notional", "max_gross_exposure", "max_open_positions"),
-    *("max_trades_per_hour", "max_trades_per_day", "max_drawdown"),
-)
+NO_ENTRIES: Final = "nothing can be bought or sold short with a limit of zero; only exits pass"
+BLOCKING_ZEROS: Final = {
+    "max_order_notional": "no order is as small as a limit of zero, so nothing trades at all, exits included",
+    "max_drawdown": "a limit of zero is reached as soon as it is in force, which halts the desk at once",
+    **dict.fromkeys(("max_position_notional", "max_gross_exposure", "max_open_positions"), NO_ENTRIES),
+    **dict.fromkeys(("max_trades_per_hour", "max_trades_per_day"), NO_ENTRIES),
+}
+"""Limits that let nothing or little pass when they are zero, and what that means."""
 
 
 def cautions(policy: Policy) -> dict[str, str]:
@@ -44,9 +48,9 @@ def cautions(policy: Policy) -> dict[str, str]:
 
 @exact
 def _cautions(policy: Policy) -> Iterator[tuple[str, str]]:
-    for name in BLOCKING_ZEROS:
+    for name, meaning in BLOCKING_ZEROS.items():
         if getattr(policy, name) == 0:
-            yield name, "nothing can be bought or sold short with a limit of zero; only exits pass"
+            yield name, meaning
     for lower, upper, why in ORDERED:
         if getattr(policy, lower) > getattr(policy, upper):
             yield lower, f"is above {FIELDS[upper].label.lower()}: {why}"
