@@ -80,7 +80,17 @@ def test_what_is_left_unread_changes_no_decision(session: Session, window: int, 
     # What was never trusted hides no lower and no higher quote that was.
     @example([(0, 1000), (1, 1200), (1, 1000), (1, 1020), (1, 1000), (1, 1000)], [(1, 915), (0.1, 915)], 0)
     # A confirmed move begins the window anew: the lowest before it hides no low after it.
-    @example([(0, 1000), (2, 1100), (1, 1100), (1, 1005), (1, 1095)], [(1, 1106), (0.1, 1106)], 0)
+    @example([(0, 1000), (2, 1100), (1, 1100), (1, 1005), (1, 1095), (2, 1095)], [(1, 1106), (0.1, 1106)], 0)
+    # A quote that its neighbours are far from was trusted all the same: a fall is measured by where it began.
+    @example([(0, 1000), (1, 905), (1, 1000), (1, 1000), (3, 1000)], [], 0)
+    # What has left the window of the newest quote, or of one to come, hides nothing that is still in it.
+    @example([(0, 1060), (3, 1055), (9, 1000)], [], 0)
+    @example([(0, 1060), (3, 1058), (6, 1020)], [(2, 950), (0.1, 950)], 0)
+    # A move of exactly the warning's size is one.
+    @example([(0, 1010), (1, 1000), (5, 1050)], [], 0)
+    # A quote from before both windows, shown as the first of five minutes, counts for the first ones in them.
+    @example([(0, 1120), (6, 1000), (1, 1000), (6, 1000)], [], 12)
+    @example([(0, 900), (6, 1000), (1, 1000), (6, 1000)], [], 12)
     @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
     @given(
         STORIES,
