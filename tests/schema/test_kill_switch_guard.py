@@ -189,7 +189,10 @@ def test_fill_that_waited_for_a_halt_is_refused(engine: Engine, order_id: UUID, 
 
 
 def wait_until_somebody_waits(engine: Engine) -> None:
-    waiting = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+    waiting = text(
+        "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted "
+        "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    )
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         for _ in range(1000):
             if connection.execute(waiting).scalar_one():

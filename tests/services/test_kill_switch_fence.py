@@ -20,8 +20,9 @@ from webapp.services.transaction import enter_gate, transaction
 
 HALTED = "PD423"
 A_FILL = "INSERT INTO fills SELECT gen_random_uuid(), order_id, symbol, side, qty, 99, 0, 0, now() FROM orders"
-WAITING_FOR_TURN = f"SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = {TURN} AND NOT granted"
-WAITING_FOR_GATE = f"SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = {GATE} AND NOT granted"
+HERE = "database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+"""Other tests wait for the same locks at the same time, each in a database of its own."""
+WAITING = f"SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND {HERE} AND objid = :lock AND NOT granted"
 HOLDERS = """
 SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = :gate
 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
@@ -127,9 +128,9 @@ def test_trades_wait_for_their_turn_outside_the_gate_so_that_a_halt_waits_for_on
     enter_gate(first)
     with ThreadPoolExecutor(2) as pool:
         waiting = pool.submit(enter_gate, second)
-        assert eventually(lambda: one(session, WAITING_FOR_TURN) == 1)
+        assert eventually(lambda: one(session, WAITING, lock=TURN) == 1)
         halting = pool.submit(kill_switch.halt, engine, "stop", "user:ada")
-        assert eventually(lambda: one(session, WAITING_FOR_GATE) == 1)
+        assert eventually(lambda: one(session, WAITING, lock=GATE) == 1)
         first.commit()
         assert not halting.result(5).already
         waiting.result(5)
