@@ -5,11 +5,10 @@ from threading import Event, Thread
 
 import structlog
 from sqlalchemy import Engine
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from webapp.config import Config
-from webapp.domain.errors import DomainError
+from webapp.engine.outliving import outliving
 from webapp.extensions import WEB_LIMITS, make_engine
 from webapp.services import monitors
 from webapp.services.transaction import database_now
@@ -33,15 +32,9 @@ def _watch(engine: Engine, patience: timedelta, stopping: Event) -> None:
     """By the database's clock alone: one that runs ahead here must not keep the desk from halting."""
     since: datetime | None = None
     while not stopping.wait(LOOK_SECONDS):
-        try:
+        with outliving(log, "dead_man_failed"):
             with Session(engine) as session:
                 since = since or database_now(session)
                 receipt = monitors.engine_lost(session, patience, since)
-        except (SQLAlchemyError, DomainError) as error:
-            log.warning("dead_man_failed", error=str(error).partition("\n")[0])
-            continue
-        except Exception:  # whatever it was: a thread that died would look like an engine that lives
-            log.exception("dead_man_failed")
-            continue
-        if receipt is not None and not receipt.already:
-            log.warning("halted", reason=receipt.reason)
+            if receipt is not None and not receipt.already:
+                log.warning("halted", reason=receipt.reason)

@@ -5,11 +5,11 @@ from threading import Event, Thread
 
 import structlog
 from sqlalchemy import Engine
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from webapp.engine.outliving import outliving
 from webapp.services import trade_rollup
-from webapp.services.leadership import Fenced, Lease
+from webapp.services.leadership import Lease
 
 EVERY_SECONDS = 10.0
 log = structlog.stdlib.get_logger("roll_up")
@@ -29,10 +29,5 @@ def _run(engine: Engine, lease: Callable[[], Lease | None], stopping: Event) -> 
 
 
 def _fold(engine: Engine, lease: Lease) -> None:
-    try:
-        with Session(engine) as session:
-            trade_rollup.roll_up(session, lease=lease)
-    except (SQLAlchemyError, Fenced) as error:
-        log.warning("roll_up_failed", error=str(error).partition("\n")[0])
-    except Exception:  # whatever it was: a thread that died would leave the sums behind for good
-        log.exception("roll_up_failed")
+    with outliving(log, "roll_up_failed"), Session(engine) as session:
+        trade_rollup.roll_up(session, lease=lease)

@@ -5,12 +5,11 @@ from threading import Event, Thread
 
 import structlog
 from sqlalchemy import Engine
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from webapp.domain.errors import DomainError
+from webapp.engine.outliving import outliving
 from webapp.services import self_checks
-from webapp.services.leadership import Fenced, Lease
+from webapp.services.leadership import Lease
 
 LOOK_SECONDS = 15.0
 log = structlog.stdlib.get_logger("self_check")
@@ -32,16 +31,11 @@ def _run(engine: Engine, lease: Callable[[], Lease | None], stopping: Event) -> 
 
 def _look(engine: Engine, lease: Lease, *, whole: bool) -> bool:
     """Run what is due; a `whole` check always is. Whether it could be done."""
-    try:
+    with outliving(log, "self_check_failed"):
         with Session(engine) as session:
             due = whole or self_checks.due(session)
             receipt = self_checks.run(session, whole=whole, lease=lease) if due else None
-    except (SQLAlchemyError, DomainError, Fenced) as error:
-        log.warning("self_check_failed", error=str(error).partition("\n")[0])
-        return False
-    except Exception:  # whatever it was: a thread that died would leave the last results standing for ever
-        log.exception("self_check_failed")
-        return False
-    if receipt is not None and not receipt.already:
-        log.warning("halted", reason=receipt.reason)
-    return True
+        if receipt is not None and not receipt.already:
+            log.warning("halted", reason=receipt.reason)
+        return True
+    return False

@@ -7,10 +7,9 @@ from threading import Event, Thread
 
 import structlog
 from sqlalchemy import Engine
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from webapp.domain.errors import DomainError
+from webapp.engine.outliving import outliving
 from webapp.services import monitors
 from webapp.services.kill_switch import HaltReceipt
 from webapp.services.transaction import database_now
@@ -54,12 +53,7 @@ def _run(watch: _Watch, stands_by: Callable[[], bool], stopping: Event) -> None:
     while not stopping.wait(INTERVAL_SECONDS):
         if stands_by():
             continue
-        try:
+        with outliving(log, "watchdog_failed"):
             receipt = watch.look()
-        except (SQLAlchemyError, DomainError) as error:
-            log.warning("watchdog_failed", error=str(error).partition("\n")[0])
-        except Exception:  # whatever it was: a thread that died would look like a desk without a reason to halt
-            log.exception("watchdog_failed")
-        else:
             if receipt is not None and not receipt.already:
                 log.warning("halted", reason=receipt.reason, orders_canceled=receipt.orders_canceled)
