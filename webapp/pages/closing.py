@@ -7,12 +7,12 @@ from uuid import UUID, uuid4
 from flask import Blueprint, Response, abort, flash, request
 
 from webapp.domain.errors import BadInput, Conflict
-from webapp.domain.market import check_symbol
 from webapp.domain.money import exact, parse_amount
 from webapp.extensions import db
+from webapp.pages.market import known_shape
 from webapp.pages.rulings import rulings
 from webapp.pages.trying import NONE, Trouble, trouble_with
-from webapp.queries import holding
+from webapp.queries import holding, timeline
 from webapp.services import closing
 from webapp.services.trading import CycleResult
 from webapp.web.auth import current_actor, role
@@ -39,7 +39,7 @@ def show(symbol: str) -> Response:
 @role("operator")
 def create(symbol: str) -> Any:
     """Trade out of it: of what is held at that moment, never more."""
-    _known(symbol)
+    known_shape(symbol)
     try:
         key = str(UUID(request.form.get("key", "")))
     except ValueError:
@@ -58,8 +58,8 @@ def create(symbol: str) -> Any:
 
 def _page(symbol: str, most: Decimal | None, trouble: Trouble = NONE, status: int = 200) -> Response:
     """The form carries a key of its own, so that sending it twice trades once."""
-    held = holding.of(db.session(), _known(symbol))
-    if held is None:
+    held = timeline.one(db.session(), timeline.LISTINGS["positions"], known_shape(symbol))
+    if held is None or not held["qty"]:
         abort(404, "The desk holds nothing of this symbol, so there is nothing to close.")
     found = closing.look(db.session(), symbol, by=current_actor(), most=most)
     proposal = found["proposal"]
@@ -79,13 +79,6 @@ def _page(symbol: str, most: Decimal | None, trouble: Trouble = NONE, status: in
         trouble=trouble,
         key=uuid4(),
     )
-
-
-def _known(symbol: str) -> str:
-    try:
-        return check_symbol(symbol)
-    except BadInput as error:
-        abort(404, f"This is no symbol: it {error.reason}.")
 
 
 def _most(text: str) -> Decimal | None:

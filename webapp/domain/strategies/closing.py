@@ -6,9 +6,9 @@ from decimal import Decimal
 
 from webapp.domain.market import Quote
 from webapp.domain.money import plain
-from webapp.domain.orders import Proposal, Side
+from webapp.domain.orders import Proposal
 from webapp.domain.policy import Policy
-from webapp.domain.strategies.sizing import leave
+from webapp.domain.strategies.sizing import leave, way_out
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,7 @@ class Closing:
     def decide(self, window: Sequence[Quote], position_qty: Decimal, policy: Policy) -> Proposal | None:
         if not window or not position_qty:
             return None
-        side = Side.SELL if position_qty > 0 else Side.BUY
-        wanted = abs(position_qty) if self.most is None else min(abs(position_qty), self.most)
+        wanted = position_qty if self.most is None else max(-self.most, min(position_qty, self.most))
         payload = {"strategy": self.name, "reason": "closed by hand", "held": plain(position_qty.normalize())}
-        within = leave(window[-1], Decimal(1), policy, held=wanted * side.sign * -1, payload=payload)
-        return within or Proposal(side, wanted, Decimal(1), payload=payload)
+        within = leave(window[-1], Decimal(1), policy, held=wanted, payload=payload)
+        return within or Proposal(way_out(wanted), abs(wanted), Decimal(1), payload=payload)

@@ -67,8 +67,12 @@ def leave(
     """Out of all that is held, long or short, or of as much as one order may be; None when that is nothing."""
     most = policy.max_order_notional / (quote.ask_price * (1 + Decimal(policy.slippage_bps) / BPS))
     qty = abs(held) if abs(held) <= most else lots(most)
-    side = Side.SELL if held > 0 else Side.BUY
-    return Proposal(side, qty, confidence, payload=dict(payload)) if qty > 0 else None
+    return Proposal(way_out(held), qty, confidence, payload=dict(payload)) if qty > 0 else None
+
+
+def way_out(held: Decimal) -> Side:
+    """Which way an order goes that reduces what is held."""
+    return Side.SELL if held > 0 else Side.BUY
 
 
 def lots(qty: Decimal) -> Decimal:
